@@ -1,0 +1,1 @@
+"""Speaks: everything that knows the ASGI wire, once, for all features."""

@@ -1,0 +1,124 @@
+"""What a guard looks like to the engine: the one interface between `middleware/` and `asgi/`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, TypeAlias
+
+from asgi_security.asgi.refusals import Answer
+
+if TYPE_CHECKING:
+    from asgi_security.asgi.context import SecurityContext
+    from asgi_security.asgi.types import HeaderList, Message, Receive, Scope, Send
+
+Entered: TypeAlias = Answer | Awaitable[Answer | None] | None
+Left: TypeAlias = Awaitable[None] | None
+
+
+class Layer:
+    """One guard: a compiled policy and the hooks it needs. Override only those.
+
+    Every hook is a plain function, so that a request it has no work for costs one call: one that
+    must wait returns a coroutine, and the engine awaits it. No hook ever calls `send`.
+
+    A request passes `enter` from the outermost layer to the app; the response passes `leave` (or
+    `accept`) from the innermost back. The hooks behind `enter` run only for layers whose `enter`
+    let the request pass, so a layer puts into its own refusal all the headers it wants there.
+    """
+
+    __slots__ = ()
+
+    wants: frozenset[bytes] = frozenset()
+    """The request header names, in lower case, that this layer reads from `exchange.headers`."""
+
+    def enter(self, exchange: Exchange) -> Entered:
+        """Let the request pass (None), or answer it in the app's stead."""
+
+    def leave(self, exchange: Exchange, start: Message) -> Left:
+        """Edit `start["headers"]` in place: a fresh `HeaderList` with names in lower case.
+
+        `start` is an `http.response.start` or a `websocket.http.response.start`, with its own
+        copy of the status: changing the message changes nothing of the app's.
+        """
+
+    def accept(self, exchange: Exchange, start: Message) -> Left:
+        """Edit `start["headers"]` of a `websocket.accept`, as `leave` does."""
+
+    def finish(self, exchange: Exchange, error: BaseException | None) -> Left:
+        """Clean up when the app has returned, or has raised `error`; the answer has gone out."""
+
+
+class Exchange:
+    """One request on its way through a pipeline, and its response on the way back."""
+
+    __slots__ = ("_app_send", "_leavers", "context", "headers", "notes", "receive", "scope", "sent")
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        context: SecurityContext,
+        headers: dict[bytes, list[bytes]],
+    ) -> None:
+        self.scope = scope
+        """Our own shallow copy: a layer may set keys, and never changes what it finds inside."""
+        self.receive = receive
+        """What the app will receive from; a layer may replace it."""
+        self.context = context
+        self.headers = headers
+        """The request's values of every wanted name, in order, duplicates kept."""
+        self.notes: dict[object, object] = {}
+        """What a layer wants to remember between its hooks, under itself as the key."""
+        self.sent = False
+        """Whether the response has started."""
+        self._app_send = send
+        self._leavers: Leavers = _NO_LEAVERS
+
+    def watch(self, leavers: Leavers) -> None:
+        """Choose the hooks that the response will pass."""
+        self._leavers = leavers
+
+    def edits(self, kind: str) -> bool:
+        """Tell whether any hook will edit a message of this type."""
+        return kind in self._leavers
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """Pass a message of the app on: as the same object, unless it starts the response."""
+        if self.sent:
+            return self._app_send(message)
+        hooks = self._leavers.get(message["type"])
+        if hooks is None:
+            return self._app_send(message)
+        start = {**message, "headers": copy_headers(message.get("headers", ()))}
+        for index, hook in enumerate(hooks):
+            pending = hook(self, start)
+            if pending is not None:
+                return self._send_later(start, pending, hooks[index + 1 :])
+        self.sent = True
+        return self._app_send(start)
+
+    async def _send_later(
+        self, start: Message, pending: Awaitable[None], hooks: tuple[LeaveHook, ...]
+    ) -> None:
+        await pending
+        for hook in hooks:
+            more = hook(self, start)
+            if more is not None:
+                await more
+        self.sent = True
+        await self._app_send(start)
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    LeaveHook: TypeAlias = Callable[[Exchange, Message], Left]
+    Leavers: TypeAlias = dict[str, tuple[LeaveHook, ...]]
+
+_NO_LEAVERS: Leavers = {}
+
+
+def copy_headers(headers: object) -> HeaderList:
+    """Copy header lines of any iterable shape into a fresh list with lower-case names."""
+    return [(bytes(name).lower(), bytes(value)) for name, value in headers]  # type: ignore[attr-defined]

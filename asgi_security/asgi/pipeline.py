@@ -1,0 +1,212 @@
+"""The engine: all ASGI plumbing, once. Layers decide; this carries their decisions out.
+
+What holds for every pipeline, fused or nested:
+
+* `http` and `websocket` scopes pass the layers; every other scope passes with the very same
+  objects.
+* The caller's scope and messages are never changed: the app gets a shallow copy of the scope, and
+  only the message that starts a response is copied, once; all others pass as the same object.
+* A refusal on HTTP is a response; on WebSocket it is sent before `accept`, as a denial response
+  where the server offers one and as close code 1008 where not.
+* When the app fails before its response has started, a 500 with the layers' headers goes out and
+  the error is raised again for the server to log. Cancellation is never converted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from asgi_security.asgi.context import CONTEXT_KEY, SecurityContext, current_context
+from asgi_security.asgi.layers import Exchange, Layer
+from asgi_security.asgi.refusals import Refusal, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import TypeAlias
+
+    from asgi_security.asgi.layers import Entered, Leavers, Left
+    from asgi_security.asgi.refusals import Answer
+    from asgi_security.asgi.types import ASGIApp, Receive, Scope, Send
+
+    Finisher: TypeAlias = Callable[[Exchange, BaseException | None], Left]
+
+_POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
+
+DEFAULT_ERROR_BODY = b"Internal Server Error"
+
+
+def _compile_leavers(layers: Sequence[Layer]) -> Leavers:
+    """Build the hooks of a response, innermost first, by the type of the message they edit."""
+    inward = layers[::-1]
+    leaves = tuple(layer.leave for layer in inward if type(layer).leave is not Layer.leave)
+    accepts = tuple(layer.accept for layer in inward if type(layer).accept is not Layer.accept)
+    leavers: Leavers = {}
+    if leaves:
+        leavers["http.response.start"] = leavers["websocket.http.response.start"] = leaves
+    if accepts:
+        leavers["websocket.accept"] = accepts
+    return leavers
+
+
+def _compile_finishers(layers: Sequence[Layer]) -> tuple[Finisher, ...]:
+    return tuple(layer.finish for layer in layers[::-1] if type(layer).finish is not Layer.finish)
+
+
+class Pipeline:
+    """An ASGI app behind an ordered run of layers, the outermost first.
+
+    When `app` is itself exactly one of this package's middlewares, the two become one pipeline:
+    one coroutine, one pass over the request's headers, one `send`. Subclasses are left as they
+    are. `error_body` is the text of the 500 for an app that raised; None sends none.
+    """
+
+    _fusible = False
+
+    def __init_subclass__(cls, *, fusible: bool = False, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._fusible = fusible
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        layers: Iterable[Layer],
+        *,
+        error_body: bytes | None = DEFAULT_ERROR_BODY,
+    ) -> None:
+        own = tuple(layers)
+        self.app = app
+        self._inner_app = app
+        self._error_body = error_body
+        if self._fusible and isinstance(app, Pipeline) and app._fusible:
+            own += app.layers
+            self._inner_app = app._inner_app
+            self._error_body = app._error_body
+        self.layers: tuple[Layer, ...] = own
+        self._wanted = frozenset[bytes]().union(*(layer.wants for layer in own))
+        self._enters: tuple[tuple[int, Callable[[Exchange], Entered]], ...] = tuple(
+            (index, layer.enter)
+            for index, layer in enumerate(own)
+            if type(layer).enter is not Layer.enter
+        )
+        # Both by how many layers the request has passed: a refusal meets only those outside it.
+        self._leavers = tuple(_compile_leavers(own[:count]) for count in range(len(own) + 1))
+        self._finishers = tuple(_compile_finishers(own[:count]) for count in range(len(own) + 1))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection: the ASGI entry point."""
+        kind = scope["type"]
+        if kind != "http" and kind != "websocket":
+            await self._inner_app(scope, receive, send)
+            return
+        context: SecurityContext | None = scope.get(CONTEXT_KEY)
+        if context is not None:  # a pipeline around this one has made it
+            await self._serve(scope, receive, send, context)
+            return
+        context = SecurityContext()
+        token = current_context.set(context)
+        try:
+            await self._serve(scope, receive, send, context)
+        finally:
+            current_context.reset(token)
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, context: SecurityContext
+    ) -> None:
+        headers = self._collect(scope)
+        exchange = Exchange({**scope, CONTEXT_KEY: context}, receive, send, context, headers)
+        passed = 0
+        try:
+            for passed, enter in self._enters:
+                answer = enter(exchange)
+                if answer is None:
+                    continue
+                if not isinstance(answer, (Refusal, Reply)):
+                    waited = await answer
+                    if waited is None:
+                        continue
+                    answer = waited
+                exchange.watch(self._leavers[passed])
+                await _send_answer(exchange, answer)
+                break
+            else:
+                passed = len(self.layers)
+                leavers = self._leavers[passed]
+                exchange.watch(leavers)
+                await self._inner_app(
+                    exchange.scope, exchange.receive, exchange.send if leavers else send
+                )
+        except BaseException as error:
+            exchange.watch(self._leavers[passed])
+            if isinstance(error, Exception):
+                await self._send_error(exchange)
+            if self._finishers[passed] and not isinstance(error, GeneratorExit):
+                await self._finish(exchange, passed, error)
+            raise
+        if self._finishers[passed]:
+            await self._finish(exchange, passed, None)
+
+    def _collect(self, scope: Scope) -> dict[bytes, list[bytes]]:
+        """Collect the values of every wanted header in one pass."""
+        found: dict[bytes, list[bytes]] = {}
+        wanted = self._wanted
+        if wanted:
+            for name, value in scope.get("headers", ()):
+                if name in wanted:
+                    if name in found:
+                        found[name].append(value)
+                    else:
+                        found[name] = [value]
+        return found
+
+    async def _send_error(self, exchange: Exchange) -> None:
+        """Send the 500 of an app that raised before its response, through the layers' hooks."""
+        body = self._error_body
+        if exchange.sent or body is None or not exchange.edits("http.response.start"):
+            return
+        headers = ((b"content-type", b"text/plain; charset=utf-8"),)
+        refusal = Refusal(500, "", (*headers, (b"content-length", b"%d" % len(body))), body)
+        # The app's error is the one the server must see, whatever becomes of this response.
+        with contextlib.suppress(Exception):
+            await _send_http(exchange, refusal)
+
+    async def _finish(self, exchange: Exchange, passed: int, error: BaseException | None) -> None:
+        for finish in self._finishers[passed]:
+            pending = finish(exchange, error)
+            if pending is not None:
+                await pending
+
+
+async def _send_answer(exchange: Exchange, answer: Answer) -> None:
+    if exchange.scope["type"] == "http":
+        await _send_http(exchange, answer)
+    else:
+        await _deny_websocket(exchange, answer)
+
+
+async def _send_http(exchange: Exchange, answer: Answer) -> None:
+    headers = list(answer.headers)
+    await exchange.send(
+        {"type": "http.response.start", "status": answer.status, "headers": headers}
+    )
+    body = b"" if exchange.scope.get("method") == "HEAD" else answer.body
+    await exchange.send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def _deny_websocket(exchange: Exchange, answer: Answer) -> None:
+    """Refuse a WebSocket before it is accepted (ASGI, "WebSocket Denial Response")."""
+    message = await exchange.receive()
+    if message["type"] != "websocket.connect":
+        return
+    if "websocket.http.response" not in (exchange.scope.get("extensions") or ()):
+        await exchange.send(
+            {"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": answer.code}
+        )
+        return
+    headers = list(answer.headers)
+    await exchange.send(
+        {"type": "websocket.http.response.start", "status": answer.status, "headers": headers}
+    )
+    await exchange.send(
+        {"type": "websocket.http.response.body", "body": answer.body, "more_body": False}
+    )

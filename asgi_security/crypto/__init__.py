@@ -1,0 +1,1 @@
+"""Proves: keys, signatures and hashes. No I/O."""

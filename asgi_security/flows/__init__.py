@@ -1,0 +1,1 @@
+"""Does: async use cases over the storage protocols. Has never heard of ASGI."""

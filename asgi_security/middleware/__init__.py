@@ -1,0 +1,1 @@
+"""Guards: one thin layer for each word, and its middleware class."""

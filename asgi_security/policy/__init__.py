@@ -1,0 +1,1 @@
+"""Decides: pure configurations and decisions. No clock, no entropy, no I/O, no `async`."""

@@ -1,0 +1,38 @@
+"""Names: who a verified credential speaks for, in the shape Starlette's `request.user` expects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """An authenticated subject; `roles` and `scopes` hold only what the credential itself states.
+
+    `via` tells how it was proven: "jwt" or "session".
+    """
+
+    subject: str
+    via: str
+    roles: frozenset[str] = frozenset()
+    scopes: frozenset[str] = frozenset()
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Always True: an anonymous request has no principal."""
+        return True
+
+    @property
+    def display_name(self) -> str:
+        """The subject, for Starlette's `BaseUser`."""
+        return self.subject
+
+    @property
+    def identity(self) -> str:
+        """The subject, for Starlette's `BaseUser`."""
+        return self.subject

@@ -1,0 +1,1 @@
+"""Remembers: typed protocols in `protocols.py`, and one folder for each backend."""

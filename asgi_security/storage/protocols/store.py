@@ -1,0 +1,62 @@
+"""One backend with all its facets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from asgi_security.storage.protocols.lockout import AttemptStore
+    from asgi_security.storage.protocols.once import OneTimeStore
+    from asgi_security.storage.protocols.revocations import RevocationStore
+    from asgi_security.storage.protocols.sessions import SessionStore
+
+
+class Store(Protocol):
+    """One backend with all its facets; any one can be replaced by an object of your own.
+
+    Opening is lazy: the first operation connects. `aclose` is idempotent.
+    """
+
+    @property
+    def attempts(self) -> AttemptStore:
+        """Failed attempts and locks."""
+        ...
+
+    @property
+    def revocations(self) -> RevocationStore:
+        """Revoked tokens and sessions."""
+        ...
+
+    @property
+    def sessions(self) -> SessionStore:
+        """Server-side sessions."""
+        ...
+
+    @property
+    def once(self) -> OneTimeStore:
+        """One-time values."""
+        ...
+
+    async def sweep(self, *, now: float) -> int:
+        """Remove what has expired, in batches of at most 500; return how many rows went."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of files, connections and threads."""
+        ...
+
+    async def __aenter__(self) -> Self:
+        """Return the store itself."""
+        ...
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the store."""
+        ...

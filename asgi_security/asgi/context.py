@@ -53,6 +53,8 @@ class SecurityContext:
     """The client's address behind trusted proxies only, as `ClientMiddleware` found it."""
     attempt: OutcomeReporter | None = None
     """The login attempt in hand, for an app that reports its outcome itself."""
+    private: bool = False
+    """Whether the response may depend on a credential: a guard has verified or loaded one."""
     overrides: dict[bytes, bytes | None] | None = None
     """Security headers replaced for this response (None removes), by lower-case name."""
     entropy: Entropy = staticmethod(system_entropy)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from asgi_security.asgi.refusals import Answer
 
 if TYPE_CHECKING:
     from asgi_security.asgi.context import SecurityContext
-    from asgi_security.asgi.types import HeaderList, Message, Receive, Scope, Send
+    from asgi_security.asgi.types import Header, HeaderList, Message, Receive, Scope, Send
 
 Entered: TypeAlias = Answer | Awaitable[Answer | None] | None
 Left: TypeAlias = Awaitable[None] | None
@@ -51,50 +51,40 @@ class Layer:
 class Exchange:
     """One request on its way through a pipeline, and its response on the way back."""
 
-    __slots__ = ("_app_send", "_leavers", "context", "headers", "notes", "receive", "scope", "sent")
+    __slots__ = ("_app_send", "context", "headers", "leavers", "notes", "receive", "scope", "sent")
 
     def __init__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        context: SecurityContext,
-        headers: dict[bytes, list[bytes]],
+        self, scope: Scope, receive: Receive, send: Send, context: SecurityContext
     ) -> None:
         self.scope = scope
         """Our own shallow copy: a layer may set keys, and never changes what it finds inside."""
         self.receive = receive
         """What the app will receive from; a layer may replace it."""
         self.context = context
-        self.headers = headers
+        self.headers: dict[bytes, list[bytes]] = {}
         """The request's values of every wanted name, in order, duplicates kept."""
-        self.notes: dict[object, object] = {}
+        self.notes: dict[object, Any] = {}
         """What a layer wants to remember between its hooks, under itself as the key."""
         self.sent = False
         """Whether the response has started."""
+        self.leavers: Leavers = _NO_LEAVERS
+        """The hooks that the response will pass; the engine's to choose."""
         self._app_send = send
-        self._leavers: Leavers = _NO_LEAVERS
-
-    def watch(self, leavers: Leavers) -> None:
-        """Choose the hooks that the response will pass."""
-        self._leavers = leavers
-
-    def edits(self, kind: str) -> bool:
-        """Tell whether any hook will edit a message of this type."""
-        return kind in self._leavers
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass a message of the app on: as the same object, unless it starts the response."""
         if self.sent:
             return self._app_send(message)
-        hooks = self._leavers.get(message["type"])
+        hooks = self.leavers.get(message["type"])
         if hooks is None:
             return self._app_send(message)
-        start = {**message, "headers": copy_headers(message.get("headers", ()))}
-        for index, hook in enumerate(hooks):
+        start = dict(message)
+        start["headers"] = copy_headers(message.get("headers", ()))
+        for hook in hooks:
             pending = hook(self, start)
             if pending is not None:
-                return self._send_later(start, pending, hooks[index + 1 :])
+                later = hooks[hooks.index(hook) + 1 :]
+                return self._send_later(start, pending, later)
         self.sent = True
         return self._app_send(start)
 
@@ -111,7 +101,7 @@ class Exchange:
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     LeaveHook: TypeAlias = Callable[[Exchange, Message], Left]
     Leavers: TypeAlias = dict[str, tuple[LeaveHook, ...]]
@@ -119,6 +109,6 @@ if TYPE_CHECKING:
 _NO_LEAVERS: Leavers = {}
 
 
-def copy_headers(headers: object) -> HeaderList:
-    """Copy header lines of any iterable shape into a fresh list with lower-case names."""
-    return [(bytes(name).lower(), bytes(value)) for name, value in headers]  # type: ignore[attr-defined]
+def copy_headers(headers: Iterable[Header]) -> HeaderList:
+    """Copy field lines, pairs of any iterable shape, into a fresh list with lower-case names."""
+    return [(name.lower(), value) for name, value in headers]

@@ -41,12 +41,14 @@ def _compile_leavers(layers: Sequence[Layer]) -> Leavers:
     inward = layers[::-1]
     leaves = tuple(layer.leave for layer in inward if type(layer).leave is not Layer.leave)
     accepts = tuple(layer.accept for layer in inward if type(layer).accept is not Layer.accept)
-    leavers: Leavers = {}
-    if leaves:
-        leavers["http.response.start"] = leavers["websocket.http.response.start"] = leaves
-    if accepts:
-        leavers["websocket.accept"] = accepts
-    return leavers
+    if not leaves and not accepts:
+        return {}
+    # All three, also with nothing to do: what starts a response must be seen by every pipeline.
+    return {
+        "http.response.start": leaves,
+        "websocket.http.response.start": leaves,
+        "websocket.accept": accepts,
+    }
 
 
 def _compile_finishers(layers: Sequence[Layer]) -> tuple[Finisher, ...]:
@@ -89,6 +91,7 @@ class Pipeline:
             for index, layer in enumerate(own)
             if type(layer).enter is not Layer.enter
         )
+        self._count = len(own)
         # Both by how many layers the request has passed: a refusal meets only those outside it.
         self._leavers = tuple(_compile_leavers(own[:count]) for count in range(len(own) + 1))
         self._finishers = tuple(_compile_finishers(own[:count]) for count in range(len(own) + 1))
@@ -103,18 +106,22 @@ class Pipeline:
         if context is not None:  # a pipeline around this one has made it
             await self._serve(scope, receive, send, context)
             return
+        # Set back by value: a token would refuse where the server closes us from another context.
+        before = current_context.get()
         context = SecurityContext()
-        token = current_context.set(context)
+        current_context.set(context)
         try:
             await self._serve(scope, receive, send, context)
         finally:
-            current_context.reset(token)
+            current_context.set(before)
 
     async def _serve(
         self, scope: Scope, receive: Receive, send: Send, context: SecurityContext
     ) -> None:
-        headers = self._collect(scope)
-        exchange = Exchange({**scope, CONTEXT_KEY: context}, receive, send, context, headers)
+        exchange = Exchange(dict(scope), receive, send, context)
+        exchange.scope[CONTEXT_KEY] = context
+        if self._wanted:
+            self._collect(exchange)
         passed = 0
         try:
             for passed, enter in self._enters:
@@ -126,18 +133,17 @@ class Pipeline:
                     if waited is None:
                         continue
                     answer = waited
-                exchange.watch(self._leavers[passed])
+                exchange.leavers = self._leavers[passed]
                 await _send_answer(exchange, answer)
                 break
             else:
-                passed = len(self.layers)
-                leavers = self._leavers[passed]
-                exchange.watch(leavers)
+                passed = self._count
+                leavers = exchange.leavers = self._leavers[passed]
                 await self._inner_app(
                     exchange.scope, exchange.receive, exchange.send if leavers else send
                 )
         except BaseException as error:
-            exchange.watch(self._leavers[passed])
+            exchange.leavers = self._leavers[passed]
             if isinstance(error, Exception):
                 await self._send_error(exchange)
             if self._finishers[passed] and not isinstance(error, GeneratorExit):
@@ -146,23 +152,22 @@ class Pipeline:
         if self._finishers[passed]:
             await self._finish(exchange, passed, None)
 
-    def _collect(self, scope: Scope) -> dict[bytes, list[bytes]]:
+    def _collect(self, exchange: Exchange) -> None:
         """Collect the values of every wanted header in one pass."""
-        found: dict[bytes, list[bytes]] = {}
-        wanted = self._wanted
-        if wanted:
-            for name, value in scope.get("headers", ()):
-                if name in wanted:
-                    if name in found:
-                        found[name].append(value)
-                    else:
-                        found[name] = [value]
-        return found
+        found, wanted = exchange.headers, self._wanted
+        for name, value in exchange.scope.get("headers", ()):
+            if name in wanted:
+                if name in found:
+                    found[name].append(value)
+                else:
+                    found[name] = [value]
 
     async def _send_error(self, exchange: Exchange) -> None:
         """Send the 500 of an app that raised before its response, through the layers' hooks."""
         body = self._error_body
-        if exchange.sent or body is None or not exchange.edits("http.response.start"):
+        if exchange.scope["type"] != "http" or exchange.sent or body is None:
+            return
+        if not exchange.leavers:  # nothing to add: the server's own 500 is as good
             return
         headers = ((b"content-type", b"text/plain; charset=utf-8"),)
         refusal = Refusal(500, "", (*headers, (b"content-length", b"%d" % len(body))), body)

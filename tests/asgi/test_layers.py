@@ -22,7 +22,7 @@ async def test_a_layer_without_hooks_lets_everything_pass() -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    exchange = Exchange({"type": "http"}, receive, send, SecurityContext(), {})
+    exchange = Exchange({"type": "http"}, receive, send, SecurityContext())
     layer, start = Layer(), {"type": "http.response.start", "status": 200, "headers": []}
     assert layer.enter(exchange) is None
     assert layer.leave(exchange, start) is None

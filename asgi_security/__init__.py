@@ -3,7 +3,89 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asgi_security.asgi.context import SecurityContext, current
+    from asgi_security.crypto.jwt import verify_jws
+    from asgi_security.crypto.keys import KeyRing
+    from asgi_security.errors import ConfigError, Problem, SignatureError, StorageError
+    from asgi_security.events import SecurityEvent
+    from asgi_security.flows.cookies import sign_cookie, verify_cookie
+    from asgi_security.flows.issuing import issue_jwt
+    from asgi_security.flows.jwt import JwtVerifier, revoke_token, verify_jwt
+    from asgi_security.flows.lockout import Lockout
+    from asgi_security.flows.lockout_guide import (
+        compute_ip_hash,
+        compute_lockout,
+        get_lockout_status,
+        record_attempt,
+    )
+    from asgi_security.middleware.clients import ClientMiddleware
+    from asgi_security.middleware.cors import CorsMiddleware
+    from asgi_security.middleware.csrf import CsrfMiddleware
+    from asgi_security.middleware.headers import SecurityHeadersMiddleware
+    from asgi_security.middleware.jwt import JwtMiddleware
+    from asgi_security.middleware.lockout import LockoutMiddleware
+    from asgi_security.middleware.sessions import SessionMiddleware
+    from asgi_security.policy.clients import ClientConfig
+    from asgi_security.policy.cors import CorsConfig
+    from asgi_security.policy.csrf import CsrfConfig
+    from asgi_security.policy.headers import SecurityHeadersConfig
+    from asgi_security.policy.jwt import JwtConfig
+    from asgi_security.policy.lockout import LockoutConfig, LockoutStatus
+    from asgi_security.policy.login_routes import LoginRouteConfig
+    from asgi_security.policy.sessions import SessionConfig
+    from asgi_security.principal import Principal
+    from asgi_security.stack import add_security, harden
+    from asgi_security.storage.memory import MemoryStore
+    from asgi_security.storage.opening import open_store
+    from asgi_security.storage.sqlite import SqliteStore
+
+__all__ = [
+    "ClientConfig",
+    "ClientMiddleware",
+    "ConfigError",
+    "CorsConfig",
+    "CorsMiddleware",
+    "CsrfConfig",
+    "CsrfMiddleware",
+    "JwtConfig",
+    "JwtMiddleware",
+    "JwtVerifier",
+    "KeyRing",
+    "Lockout",
+    "LockoutConfig",
+    "LockoutMiddleware",
+    "LockoutStatus",
+    "LoginRouteConfig",
+    "MemoryStore",
+    "Principal",
+    "Problem",
+    "SecurityContext",
+    "SecurityEvent",
+    "SecurityHeadersConfig",
+    "SecurityHeadersMiddleware",
+    "SessionConfig",
+    "SessionMiddleware",
+    "SignatureError",
+    "SqliteStore",
+    "StorageError",
+    "add_security",
+    "compute_ip_hash",
+    "compute_lockout",
+    "current",
+    "get_lockout_status",
+    "harden",
+    "issue_jwt",
+    "open_store",
+    "record_attempt",
+    "revoke_token",
+    "sign_cookie",
+    "verify_cookie",
+    "verify_jws",
+    "verify_jwt",
+]
 
 _HOMES = {
     "ClientConfig": "policy.clients",
@@ -11,12 +93,17 @@ _HOMES = {
     "ConfigError": "errors",
     "CorsConfig": "policy.cors",
     "CorsMiddleware": "middleware.cors",
+    "CsrfConfig": "policy.csrf",
+    "CsrfMiddleware": "middleware.csrf",
     "JwtConfig": "policy.jwt",
     "JwtMiddleware": "middleware.jwt",
+    "JwtVerifier": "flows.jwt",
     "KeyRing": "crypto.keys",
+    "Lockout": "flows.lockout",
     "LockoutConfig": "policy.lockout",
     "LockoutMiddleware": "middleware.lockout",
     "LockoutStatus": "policy.lockout",
+    "LoginRouteConfig": "policy.login_routes",
     "MemoryStore": "storage.memory",
     "Principal": "principal",
     "Problem": "errors",
@@ -30,13 +117,15 @@ _HOMES = {
     "SqliteStore": "storage.sqlite",
     "StorageError": "errors",
     "add_security": "stack",
-    "compute_lockout": "policy.lockout",
+    "compute_ip_hash": "flows.lockout_guide",
+    "compute_lockout": "flows.lockout_guide",
     "current": "asgi.context",
-    "get_lockout_status": "flows.lockout",
+    "get_lockout_status": "flows.lockout_guide",
     "harden": "stack",
-    "issue_jwt": "flows.jwt",
+    "issue_jwt": "flows.issuing",
     "open_store": "storage.opening",
-    "record_attempt": "flows.lockout",
+    "record_attempt": "flows.lockout_guide",
+    "revoke_token": "flows.jwt",
     "sign_cookie": "flows.cookies",
     "verify_cookie": "flows.cookies",
     "verify_jws": "crypto.jwt",
@@ -44,14 +133,12 @@ _HOMES = {
 }
 """Where each public name lives; imported when it is first asked for (PEP 562)."""
 
-__all__ = tuple(sorted(_HOMES))
 
-
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    value: object = getattr(importlib.import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
     return value
 

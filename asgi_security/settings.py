@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
-_NEW_SECRET_HINT = "make one with `asgi-security keys new`"
+_MAKE_ONE = "make one with `asgi-security keys new`"
 
 
 class EnvironmentReader:
@@ -46,7 +46,7 @@ class EnvironmentReader:
                 continue
             if raw.strip():
                 return Secret(raw.strip())
-            self.findings.add_secret(name, "set but empty", _NEW_SECRET_HINT)
+            self.findings.add_secret(name, "set but empty", _MAKE_ONE)
         return None
 
     def read_boolean(self, name: str) -> bool | None:
@@ -162,13 +162,14 @@ def load_session_config(
     if secure is None:
         secure = reader.read_boolean("SESSION_COOKIE_SECURE")
     if secret is None:
-        reader.findings.add_secret("SESSION_SECRET", "not set", _NEW_SECRET_HINT)
+        reader.findings.add_secret("SESSION_SECRET", "not set", _MAKE_ONE)
     reader.findings.raise_if_any()
     idle = max_age_seconds or 14_400
     return SessionConfig(
         secret=secret,
         cookie_name=name,
         idle_timeout_seconds=idle,
+        max_age_seconds=idle,
         absolute_timeout_seconds=max(idle, 43_200),
         **_pick(same_site=same_site, secure=secure, old_secrets=old_secrets),
         **fields,
@@ -185,6 +186,6 @@ def load_jwt_config(env: Mapping[str, str] | None = None, **fields: Any) -> JwtC
     secret = reader.read_secret("AUTH_JWT__SECRET", "AUTH_JWT_SECRET", "JWT_SECRET")
     old_secrets = reader.read_list("AUTH_JWT__OLD_SECRETS", secret=True) or ()
     if secret is None:
-        reader.findings.add_secret("AUTH_JWT__SECRET", "not set", _NEW_SECRET_HINT)
+        reader.findings.add_secret("AUTH_JWT__SECRET", "not set", _MAKE_ONE)
     reader.findings.raise_if_any()
     return JwtConfig(secret=secret, old_secrets=old_secrets, **fields)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
-_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
+_FIELD_VALUE = re.compile(r"(?:[\x21-\x7e\x80-\xff]+(?:[\t ]+[\x21-\x7e\x80-\xff]+)*)?\Z")
 _SHOWN_CHARACTERS = 80
 
 
@@ -31,6 +31,8 @@ def is_token(text: str) -> bool:
 
 def is_field_value(text: str) -> bool:
     """Tell whether `text` may be a field value: no CR, LF, NUL, DEL, nor anything past latin-1.
+
+    Blanks at the ends are no part of a value, and some servers refuse to send them.
 
     A value with one of these is a denial of service even where it injects nothing: servers drop
     the connection or answer a bare 500 when they are handed it.

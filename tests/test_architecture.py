@@ -36,7 +36,7 @@ OUTSIDE_WORLD = {
 }
 """What `policy/` and `crypto/` never import: clocks, entropy, input and output."""
 
-HEAVY = {"anyio", "cryptography", "httpx", "jwt", "sqlite3", "starlette", "itsdangerous"}
+HEAVY = {"cryptography", "httpx", "jwt", "sqlite3", "starlette", "itsdangerous"}
 """What must not be imported when a headers-only user imports a middleware."""
 
 

@@ -86,7 +86,7 @@ class SecurityContext:
         if not is_token(name):
             raise ValueError("not a field name (RFC 9110 section 5.1)")
         if value is not None and not is_field_value(value):
-            raise ValueError("a header value may hold no CR, LF, NUL, DEL or non-latin-1 character")
+            raise ValueError("no header value: no CR, LF, NUL, DEL, non-latin-1 or outer blanks")
         if self.overrides is None:
             self.overrides = {}
         raw = None if value is None else value.encode("latin-1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from asgi_security.asgi.refusals import Answer
@@ -51,7 +52,11 @@ class Layer:
 class Exchange:
     """One request on its way through a pipeline, and its response on the way back."""
 
-    __slots__ = ("_app_send", "context", "headers", "leavers", "notes", "receive", "scope", "sent")
+    # Defaults on the class and no slots: a request pays only for what it uses.
+    sent = False
+    """Whether the response has started."""
+    leavers: Leavers = MappingProxyType({})
+    """The hooks that the response will pass; the engine's to choose."""
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, context: SecurityContext
@@ -65,10 +70,6 @@ class Exchange:
         """The request's values of every wanted name, in order, duplicates kept."""
         self.notes: dict[object, Any] = {}
         """What a layer wants to remember between its hooks, under itself as the key."""
-        self.sent = False
-        """Whether the response has started."""
-        self.leavers: Leavers = _NO_LEAVERS
-        """The hooks that the response will pass; the engine's to choose."""
         self._app_send = send
 
     def send(self, message: Message) -> Awaitable[None]:
@@ -101,14 +102,15 @@ class Exchange:
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     LeaveHook: TypeAlias = Callable[[Exchange, Message], Left]
-    Leavers: TypeAlias = dict[str, tuple[LeaveHook, ...]]
-
-_NO_LEAVERS: Leavers = {}
+    Leavers: TypeAlias = Mapping[str, tuple[LeaveHook, ...]]
 
 
 def copy_headers(headers: Iterable[Header]) -> HeaderList:
     """Copy field lines, pairs of any iterable shape, into a fresh list with lower-case names."""
-    return [(name.lower(), value) for name, value in headers]
+    copied: HeaderList = []
+    for name, value in headers:  # a comprehension would be a call of its own before Python 3.12
+        copied.append((name.lower(), value))
+    return copied

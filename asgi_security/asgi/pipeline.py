@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 _POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
+# Bound once: looking the methods up on the ContextVar costs every request 0.15 us.
+_get_current = current_context.get
+_set_current = current_context.set
+
 DEFAULT_ERROR_BODY = b"Internal Server Error"
 
 
@@ -103,54 +107,50 @@ class Pipeline:
             await self._inner_app(scope, receive, send)
             return
         context: SecurityContext | None = scope.get(CONTEXT_KEY)
-        if context is not None:  # a pipeline around this one has made it
-            await self._serve(scope, receive, send, context)
-            return
-        # Set back by value: a token would refuse where the server closes us from another context.
-        before = current_context.get()
-        context = SecurityContext()
-        current_context.set(context)
-        try:
-            await self._serve(scope, receive, send, context)
-        finally:
-            current_context.set(before)
-
-    async def _serve(
-        self, scope: Scope, receive: Receive, send: Send, context: SecurityContext
-    ) -> None:
-        exchange = Exchange(dict(scope), receive, send, context)
-        exchange.scope[CONTEXT_KEY] = context
-        if self._wanted:
-            self._collect(exchange)
+        is_outermost = context is None  # else a pipeline around this one has made it
+        if context is None:
+            # Set back by value: a token would refuse where the server closes us from another
+            # context.
+            before = _get_current()
+            context = SecurityContext()
+            _set_current(context)
+        # One coroutine on purpose: a second one for the part below costs every request 60 ns.
+        own = dict(scope)
+        own[CONTEXT_KEY] = context
+        exchange = Exchange(own, receive, send, context)
         passed = 0
         try:
-            for passed, enter in self._enters:
-                answer = enter(exchange)
-                if answer is None:
-                    continue
-                if not isinstance(answer, (Refusal, Reply)):
-                    waited = await answer
-                    if waited is None:
+            try:
+                if self._wanted:
+                    self._collect(exchange)
+                for passed, enter in self._enters:
+                    answer = enter(exchange)
+                    if answer is not None and not isinstance(answer, (Refusal, Reply)):
+                        answer = await answer
+                    if answer is None:
                         continue
-                    answer = waited
-                exchange.leavers = self._leavers[passed]
-                await _send_answer(exchange, answer)
-                break
-            else:
-                passed = self._count
-                leavers = exchange.leavers = self._leavers[passed]
-                await self._inner_app(
-                    exchange.scope, exchange.receive, exchange.send if leavers else send
-                )
-        except BaseException as error:
-            exchange.leavers = self._leavers[passed]
-            if isinstance(error, Exception):
-                await self._send_error(exchange)
-            if self._finishers[passed] and not isinstance(error, GeneratorExit):
-                await self._finish(exchange, passed, error)
-            raise
-        if self._finishers[passed]:
-            await self._finish(exchange, passed, None)
+                    exchange.leavers = self._leavers[passed]
+                    await _send_answer(exchange, answer)
+                    break
+                else:
+                    passed = self._count
+                    leavers = exchange.leavers = self._leavers[passed]
+                    await self._inner_app(own, exchange.receive, exchange.send if leavers else send)
+            except BaseException as error:
+                await self._fail(exchange, passed, error)
+                raise
+            if self._finishers[passed]:
+                await self._finish(exchange, passed, None)
+        finally:
+            if is_outermost:
+                _set_current(before)
+
+    async def _fail(self, exchange: Exchange, passed: int, error: BaseException) -> None:
+        exchange.leavers = self._leavers[passed]
+        if isinstance(error, Exception):
+            await self._send_error(exchange)
+        if self._finishers[passed] and not isinstance(error, GeneratorExit):
+            await self._finish(exchange, passed, error)
 
     def _collect(self, exchange: Exchange) -> None:
         """Collect the values of every wanted header in one pass."""

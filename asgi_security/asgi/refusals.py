@@ -5,7 +5,6 @@ Source: RFC 9457 (problem details), RFC 9110 section 15 (status codes).
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -82,6 +81,8 @@ def build_refusal(
         headers: further field lines, such as `retry-after`; names in lower case.
         members: further members of the problem object.
     """
+    import json  # noqa: PLC0415 -- a stack that builds no refusal need not load it
+
     problem: dict[str, object] = {
         "type": _PROBLEM_TYPE + code.lower().replace("_", "-"),
         "title": _REASONS.get(status, "Refused"),

@@ -12,7 +12,8 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
-ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
+"""An app, called with (Scope, Receive, Send). Any, as each framework narrows the three its way."""
 
 Header: TypeAlias = tuple[bytes, bytes]
 HeaderList: TypeAlias = list[Header]

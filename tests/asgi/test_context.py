@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 def test_CORS60_a_nonce_is_made_when_first_read_and_stays() -> None:
     context = SecurityContext()
-    assert context.nonce_if_read is None
+    before: object = context.nonce_if_read
     nonce = context.csp_nonce
+    assert before is None
     assert len(base64.b64decode(nonce, validate=True)) * 8 >= 128
     assert context.csp_nonce == nonce == context.nonce_if_read
     assert SecurityContext().csp_nonce != nonce
@@ -30,6 +31,7 @@ def test_CORS60_a_nonce_is_made_when_first_read_and_stays() -> None:
         pytest.param("X-A", "a\0", id="CORS95 NUL"),
         pytest.param("X-A", "a\x7f", id="CORS95 DEL"),
         pytest.param("X-A", "\u20ac", id="CORS95 beyond latin-1"),
+        pytest.param("X-A", " a", id="CORS95 blank at an end"),
         pytest.param("X A", "a", id="CORS95 no token"),
         pytest.param("X-A\r\n", "a", id="CORS69 line break in the name"),
         pytest.param("", "a", id="CORS95 no name"),

@@ -1,0 +1,75 @@
+"""Starts the demo's server on a loopback port, and walks it or leaves it running."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from asgi_security import open_store
+from asgi_security.demo.guarded import Switch, World, build_app, build_guards
+from asgi_security.demo.walking import Walk, walk_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_START_SECONDS = 15.0
+_POLL_SECONDS = 0.02
+
+
+@contextmanager
+def serve_in_thread(app: Switch, port: int) -> Iterator[str]:
+    """Run uvicorn in a thread until the block ends; yields the base URL.
+
+    Raises:
+        RuntimeError: when it does not start within 15 seconds.
+    """
+    # "critical": the walk makes the app fail on purpose, and shows the answer instead of the trace.
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="critical", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + _START_SECONDS
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > deadline:
+            raise RuntimeError("the demo's server did not start")
+        time.sleep(_POLL_SECONDS)
+    address = server.servers[0].sockets[0].getsockname()
+    try:
+        yield f"http://{address[0]}:{address[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(_START_SECONDS)
+
+
+def run_demo(*, serve: bool = False, port: int = 0) -> int:
+    """Run the demo; return 0 if every promise held (and 0 after serving), else 1."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "security.db")
+        world = World(open_store(f"sqlite:///{path}"))
+        app = build_app(world)
+        switch = Switch(build_guards(app, world))
+
+        def deploy() -> None:
+            switch.app = build_guards(app, world)
+
+        with serve_in_thread(switch, port) as url:
+            if serve:
+                return _wait(url)
+            walk = Walk(url, world, deploy)
+            walk_all(walk)
+        return walk.report()
+
+
+def _wait(url: str) -> int:
+    print(f"serving {url} until you press Ctrl-C")  # noqa: T201 -- a command's output
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        print()  # noqa: T201 -- ends the line with the ^C
+    return 0

@@ -1,0 +1,97 @@
+"""Does what is done to sessions from outside: lists a user's, and revokes one, the others or all.
+
+The next request with a revoked session is anonymous; one that is already running is not disturbed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from asgi_security.clock import system_clock
+from asgi_security.crypto.digests import compute_unkeyed_digest
+
+if TYPE_CHECKING:
+    from asgi_security.clock import Clock
+    from asgi_security.policy.session_state import Session
+    from asgi_security.policy.sessions import SessionConfig
+    from asgi_security.storage.protocols import RevocationStore, SessionRecord, SessionStore
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """One of a user's sessions, safe to show to that user: nothing in it opens anything."""
+
+    handle: str
+    created_at: float
+    seen_at: float
+    user_agent: str
+    client: bytes | None
+    """Keyed digest of the client's address at the begin: equal for equal addresses."""
+    is_current: bool
+
+
+async def list_sessions(
+    store: SessionStore,
+    user: str,
+    *,
+    current: Session | None = None,
+    clock: Clock = system_clock,
+) -> tuple[SessionInfo, ...]:
+    """Return the user's live sessions, the one seen last first; `current` marks the caller's."""
+    handle = None if current is None else current.handle
+    records = await store.list_for(user, now=clock())
+    return tuple(_build_info(record, handle) for record in records)
+
+
+async def revoke_session(store: SessionStore, user: str, handle: str) -> bool:
+    """End the user's session of that handle; False if the user has none such."""
+    return await store.delete_handle(user, handle)
+
+
+async def revoke_other_sessions(store: SessionStore, user: str, *, current: Session) -> int:
+    """End all of the user's sessions but the caller's; return how many there were."""
+    kept = current.found if current.user == user else None
+    return await store.delete_for(user, keep=None if kept is None else kept.key)
+
+
+async def revoke_all_sessions(store: SessionStore, user: str) -> int:
+    """End all of the user's sessions, the caller's included; return how many there were."""
+    return await store.delete_for(user)
+
+
+async def revoke_cookie_sessions(
+    revocations: RevocationStore,
+    user: str,
+    config: SessionConfig,
+    *,
+    clock: Clock = system_clock,
+) -> None:
+    """End all of the user's sessions that live in cookies and were begun up to now."""
+    now = clock()
+    await revocations.revoke_subject(
+        digest_subject(user),
+        before=now,
+        expires_at=now + config.absolute_timeout_seconds,
+    )
+
+
+def digest_handle(handle: str) -> bytes:
+    """Return what a revocation store knows a cookie session by."""
+    return compute_unkeyed_digest("session", handle)
+
+
+def digest_subject(user: str) -> bytes:
+    """Return what a revocation store knows the user of cookie sessions by."""
+    return compute_unkeyed_digest("subject", user)
+
+
+def _build_info(record: SessionRecord, current: str | None) -> SessionInfo:
+    return SessionInfo(
+        handle=record.handle,
+        created_at=record.created_at,
+        seen_at=record.seen_at,
+        user_agent=record.user_agent,
+        client=record.client,
+        is_current=record.handle == current,
+    )

@@ -1,0 +1,280 @@
+"""Decides which security headers a response carries: the configuration and its profiles.
+
+Source: RFC 6797, CSP Level 3, HTML (COOP, COEP, Origin-Agent-Cluster, X-Frame-Options), Fetch
+(CORP, nosniff), Referrer Policy, and the OWASP Secure Headers Project for what to strip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+
+from asgi_security.errors import ConfigError
+from asgi_security.policy.csp import ContentSecurityPolicy, check_report_only
+from asgi_security.policy.directives import freeze_names, freeze_pairs
+from asgi_security.policy.hsts import Hsts
+from asgi_security.policy.permissions import PermissionsPolicy
+from asgi_security.policy.profiles import API, PRACTICAL_CSP, PRACTICAL_HSTS, REVEALING, STRICT
+from asgi_security.policy.reporting import build_reporting_endpoints, check_endpoints
+from asgi_security.validation import Findings, configuration, is_field_value, is_token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asgi_security.errors import Problem
+
+CspLike: TypeAlias = ContentSecurityPolicy | str | Mapping[str, Sequence[str]] | None
+PermissionsLike: TypeAlias = PermissionsPolicy | str | Mapping[str, Sequence[str]] | None
+Texts: TypeAlias = Mapping[str, str] | tuple[tuple[str, str], ...]
+Overrides: TypeAlias = Mapping[str, str | None] | tuple[tuple[str, str | None], ...]
+
+_CHOICES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "frame_options": ("x-frame-options", ("DENY", "SAMEORIGIN")),
+    "content_type_options": ("x-content-type-options", ("nosniff",)),
+    "xss_protection": ("x-xss-protection", ("0",)),
+    "cross_origin_opener_policy": (
+        "cross-origin-opener-policy",
+        ("same-origin", "same-origin-allow-popups", "noopener-allow-popups", "unsafe-none"),
+    ),
+    "cross_origin_embedder_policy": (
+        "cross-origin-embedder-policy",
+        ("require-corp", "credentialless", "unsafe-none"),
+    ),
+    "cross_origin_resource_policy": (
+        "cross-origin-resource-policy",
+        ("same-origin", "same-site", "cross-origin"),
+    ),
+    "origin_agent_cluster": ("origin-agent-cluster", ("?1", "?0")),
+    "permitted_cross_domain_policies": (
+        "x-permitted-cross-domain-policies",
+        ("none", "master-only", "by-content-type", "all", "none-this-response"),
+    ),
+    "dns_prefetch_control": ("x-dns-prefetch-control", ("off", "on")),
+}
+_REFERRER_POLICIES = (
+    *("no-referrer", "no-referrer-when-downgrade", "origin", "origin-when-cross-origin"),
+    *("same-origin", "strict-origin", "strict-origin-when-cross-origin", "unsafe-url"),
+)
+_NAMES = {
+    "hsts": "strict-transport-security",
+    "csp": "content-security-policy",
+    "csp_report_only": "content-security-policy-report-only",
+    "referrer_policy": "referrer-policy",
+    **{field: name for field, (name, _) in _CHOICES.items()},
+    "permissions_policy": "permissions-policy",
+    "reporting_endpoints": "reporting-endpoints",
+}
+_FIELDS = {name: field for field, name in _NAMES.items()}
+_CSPS = ("csp", "csp_report_only")
+_READERS = {
+    "hsts": Hsts.from_value,
+    "csp": ContentSecurityPolicy.from_value,
+    "csp_report_only": ContentSecurityPolicy.from_value,
+    "permissions_policy": PermissionsPolicy.from_value,
+}
+_NOT_OURS = {
+    *("connection", "content-length", "content-type", "date", "location", "set-cookie"),
+    *("trailer", "transfer-encoding", "upgrade", "vary", "www-authenticate"),
+}
+
+
+@configuration
+class SecurityHeadersConfig:
+    """Which headers to send, and what to do where the app has sent its own.
+
+    Each header has a field that holds its value as it is sent; None sends none. Without
+    arguments it is the practical profile, whose first six values are those of the guide.
+
+    Attributes:
+        hsts: sent over https and wss only. `hsts_preload` adds or strips `preload`; None keeps.
+        csp: a `ContentSecurityPolicy`, its text, or its directives; `NONCE` is the source that
+            stands for `current().csp_nonce`, which is read before the response starts.
+        csp_applies_to: "documents" leaves both policies out of responses that no browser would
+            run scripts in, judged by their content type.
+        cross_origin_isolated: sends COOP, COEP and CORP so that the page is isolated. Off by
+            default, as are COEP and its kin: third-party embeds break.
+        reporting_endpoints: names that `report-to` may use, with their https URLs.
+        merge: "keep" lets the app's header stand, "enforce" replaces it, "append" is "keep" but
+            sends both CSPs, so that only what both allow is allowed.
+        overrides: headers that win over the app and over the fields, by name in any case; None
+            removes the header, the app's too. Checked as the field would be.
+        extra: further headers, sent where the app has not.
+        remove: names that are stripped from the app's response.
+        no_store_private: sends `Cache-Control: no-store` with what depends on a credential, if
+            the app does not say how to cache it.
+    """
+
+    hsts: Hsts | str | None = PRACTICAL_HSTS
+    csp: CspLike = PRACTICAL_CSP
+    frame_options: str | None = "DENY"
+    content_type_options: str | None = "nosniff"
+    referrer_policy: str | None = "strict-origin-when-cross-origin"
+    xss_protection: str | None = "0"
+    cross_origin_opener_policy: str | None = "same-origin"
+    cross_origin_resource_policy: str | None = "same-origin"
+    origin_agent_cluster: str | None = "?1"
+    permitted_cross_domain_policies: str | None = "none"
+    cross_origin_embedder_policy: str | None = None
+    permissions_policy: PermissionsLike = None
+    dns_prefetch_control: str | None = None
+    csp_report_only: CspLike = None
+    reporting_endpoints: Texts = ()
+    hsts_preload: bool | None = None
+    csp_applies_to: Literal["all", "documents"] = "all"
+    cross_origin_isolated: bool = False
+    merge: Literal["keep", "enforce", "append"] = "keep"
+    overrides: Overrides = ()
+    extra: Texts = ()
+    remove: Sequence[str] = REVEALING
+    no_store_private: bool = True
+
+    def __post_init__(self) -> None:
+        findings = Findings("SecurityHeadersConfig")
+        for name in ("overrides", "extra", "reporting_endpoints"):
+            lower = name != "reporting_endpoints"
+            pairs = freeze_pairs(findings, name, getattr(self, name), lower=lower)
+            self._set(name, pairs)
+        remove = freeze_names(findings, "remove", self.remove)
+        self._set("remove", tuple(name.lower() for name in remove))
+        self._check_lines(findings)
+        for name, value in dict(self.overrides).items():
+            if name in _FIELDS:
+                self._set(_FIELDS[name], () if name == "reporting-endpoints" else value)
+        for name, read in _READERS.items():
+            self._read(findings, name, read)
+        self._isolate(findings)
+        self._preload(findings)
+        for name, (_, choices) in _CHOICES.items():
+            findings.check_choice(name, getattr(self, name), (None, *choices))
+        self._check_referrer(findings)
+        self._check_reporting(findings)
+        findings.check_choice("merge", self.merge, ("keep", "enforce", "append"))
+        findings.check_choice("csp_applies_to", self.csp_applies_to, ("all", "documents"))
+        findings.check_choice("hsts_preload", self.hsts_preload, (None, True, False))
+        findings.check_boolean("cross_origin_isolated", self.cross_origin_isolated)
+        findings.check_boolean("no_store_private", self.no_store_private)
+        findings.raise_if_any()
+
+    @classmethod
+    def practical(cls, **changes: Any) -> Self:
+        """Give the default: documentation pages and inline scripts work, nothing is framed."""
+        return cls(**changes)
+
+    @classmethod
+    def strict(cls, **changes: Any) -> Self:
+        """Give what the scanners mark best: every script carries `current().csp_nonce`.
+
+        Pages with inline styles, or with scripts without the nonce, need changes first.
+        """
+        return cls(**{**STRICT, **changes})
+
+    @classmethod
+    def api(cls, **changes: Any) -> Self:
+        """Give what answers without pages need; documentation pages do not work under it."""
+        return cls(**{**API, **changes})
+
+    def texts(self) -> dict[str, str]:
+        """Return the value of every header that is sent, by lower-case name, in order.
+
+        A policy with a nonce holds `NONCE` in its place.
+        """
+        found: dict[str, str] = {}
+        for field, name in _NAMES.items():
+            value = getattr(self, field)
+            if field == "reporting_endpoints":
+                value = build_reporting_endpoints(value)
+            if value:
+                found[name] = value if isinstance(value, str) else value.text
+        free = {**dict(self.extra), **dict(self.overrides)}
+        return found | {name: text for name, text in free.items() if text and name not in _FIELDS}
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _read(self, findings: Findings, name: str, read: Callable[[object], object]) -> None:
+        value = getattr(self, name)
+        if value is not None:
+            try:
+                self._set(name, read(value))
+            except ConfigError as error:
+                findings.extend(error, prefix=f"{name}.")
+
+    def _isolate(self, findings: Findings) -> None:
+        if self.cross_origin_isolated is not True:
+            return
+        if self.cross_origin_embedder_policy == "unsafe-none":
+            hint = "give 'require-corp' or 'credentialless'"
+            findings.add("cross_origin_embedder_policy", "unsafe-none", "isolates nothing", hint)
+        opener = self.cross_origin_opener_policy
+        if opener not in (None, "same-origin"):
+            hint = "give 'same-origin', or drop cross_origin_isolated"
+            findings.add("cross_origin_opener_policy", opener, "isolates nothing", hint)
+            return
+        self._set("cross_origin_opener_policy", "same-origin")
+        for name, value in (("embedder", "require-corp"), ("resource", "same-origin")):
+            field = f"cross_origin_{name}_policy"
+            self._set(field, getattr(self, field) or value)
+
+    def _preload(self, findings: Findings) -> None:
+        preload, hsts = self.hsts_preload, self.hsts
+        if hsts is None and preload is True:
+            hint = "give hsts, or drop hsts_preload"
+            findings.add("hsts_preload", preload, "nothing to preload", hint)
+        if not isinstance(preload, bool) or not isinstance(hsts, Hsts):
+            return
+        try:
+            self._set("hsts", hsts.with_preload(preload=preload))
+        except ConfigError as error:
+            findings.extend(error, prefix="hsts.")
+
+    def _check_lines(self, findings: Findings) -> None:
+        for name in self.remove:
+            if not is_token(name):
+                findings.add("remove", name, "not a header name", "write letters, digits, '-'")
+        for owner in ("overrides", "extra"):
+            for name, value in getattr(self, owner):
+                if not is_token(name):
+                    findings.add(owner, name, "not a header name", "write letters, digits, '-'")
+                elif name in _NOT_OURS:
+                    hint = "let the app send it: replacing it here would break its responses"
+                    findings.add(owner, name, "not a security header", hint)
+                elif owner == "extra" and name in _FIELDS:
+                    hint = f"give {_FIELDS[name]}"
+                    findings.add(owner, name, "has a field of its own", hint)
+                elif name == "reporting-endpoints" and value is not None:
+                    hint = "give reporting_endpoints"
+                    findings.add(owner, name, "has a field of its own", hint)
+                if value is not None or owner == "extra":
+                    _check_value(findings, owner, value)
+
+    def _check_referrer(self, findings: Findings) -> None:
+        value = self.referrer_policy
+        words = value.split(",") if isinstance(value, str) else [value]
+        for word in words:
+            bare = word.strip(" ") if isinstance(word, str) else word
+            findings.check_choice("referrer_policy", bare, (None, *_REFERRER_POLICIES))
+
+    def _check_reporting(self, findings: Findings) -> None:
+        known = dict(self.reporting_endpoints)
+        check_endpoints(findings, known)
+        for field in _CSPS:
+            policy = getattr(self, field)
+            if isinstance(policy, ContentSecurityPolicy):
+                for group in policy.report_groups:
+                    if group not in known:
+                        hint = f"add {{{group!r}: 'https://...'}} to reporting_endpoints"
+                        findings.add(f"{field}.report-to", group, "no endpoint of that name", hint)
+
+
+def _check_value(findings: Findings, owner: str, value: object) -> None:
+    fine = isinstance(value, str) and value and is_field_value(value) and value == value.strip()
+    if not fine:
+        reason = "no header value: servers drop the connection or answer a bare 500"
+        hint = "write latin-1 text without CR, LF, NUL, DEL or outer spaces; None removes"
+        findings.add(owner, value, reason, hint)
+
+
+def check_headers(config: SecurityHeadersConfig) -> tuple[Problem, ...]:
+    """Check a valid configuration for what has less effect than its author may think."""
+    policy = config.csp_report_only
+    return check_report_only(policy) if isinstance(policy, ContentSecurityPolicy) else ()

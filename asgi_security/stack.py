@@ -1,0 +1,224 @@
+"""Assembles: all guards in their order around one app, or inside an app that is already there.
+
+Every layer's module is imported when it is asked for, so that a stack of headers and CORS pays for
+neither JWT nor a store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import import_module
+from inspect import signature
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from asgi_security.asgi.pipeline import DEFAULT_ERROR_BODY, Pipeline
+from asgi_security.clock import system_clock, system_entropy
+from asgi_security.events import log_event
+from asgi_security.policy.headers import SecurityHeadersConfig
+from asgi_security.validation import Findings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from asgi_security.asgi.layers import Layer
+    from asgi_security.asgi.types import ASGIApp, Receive, Scope, Send
+    from asgi_security.clock import Clock, Entropy
+    from asgi_security.events import EventSink
+    from asgi_security.policy.clients import ClientConfig
+    from asgi_security.policy.cors import CorsConfig
+    from asgi_security.policy.jwt import JwtConfig
+    from asgi_security.policy.lockout import LockoutConfig
+    from asgi_security.policy.login_routes import LoginRouteConfig
+    from asgi_security.policy.sessions import SessionConfig
+    from asgi_security.secret import Secret
+    from asgi_security.storage.protocols import Store
+
+AppT = TypeVar("AppT")
+
+_PRACTICAL = SecurityHeadersConfig.practical()
+
+ORDER = ("headers", "clients", "cors", "lockout", "sessions", "jwt")
+"""From the outside in. Headers stand outermost so that refusals carry them; clients before what
+counts by address; cors before credentials, so that a preflight never meets a 401; lockout before a
+session is loaded or a hash is paid for."""
+
+
+class HardenedApp(Pipeline, fusible=True):
+    """An app behind the guards that `harden` was given."""
+
+    def move_to(self, app: ASGIApp) -> HardenedApp:
+        """Return the same guards, not new ones, around another app."""
+        return HardenedApp(app, self.layers, error_body=self._error_body)
+
+
+def harden(
+    app: ASGIApp,
+    *,
+    headers: SecurityHeadersConfig | None = _PRACTICAL,
+    clients: ClientConfig | None = None,
+    cors: CorsConfig | None = None,
+    lockout: LockoutConfig | None = None,
+    login: LoginRouteConfig | None = None,
+    sessions: SessionConfig | None = None,
+    jwt: JwtConfig | None = None,
+    store: Store | None = None,
+    clock: Clock = system_clock,
+    entropy: Entropy = system_entropy,
+    events: EventSink = log_event,
+    error_body: bytes | None = DEFAULT_ERROR_BODY,
+) -> HardenedApp:
+    """Put the guards that are given around `app`, in `ORDER`.
+
+    `headers=None` leaves even the security headers out. `login` says where the app's own login
+    route is and turns lockout on, with `lockout` for its numbers. `store` serves every guard that
+    has none of its own: attempts, sessions (which then leave the cookie) and revocations; without
+    one, attempts are counted in this process's memory.
+
+    Raises:
+        ConfigError: for a lockout without a login route, and for whatever a guard finds wrong.
+    """
+    findings = Findings("harden")
+    if lockout is not None and login is None:
+        hint = 'give login=LoginRouteConfig(outcome="api" or "form", login_paths=[...])'
+        findings.add("login", None, "a lockout needs to know the login route", hint)
+        findings.raise_if_any()
+    sessions = _serve_from(sessions, store, "store", "revocations")
+    jwt = _serve_from(jwt, store, "revocations")
+    ambient: dict[str, Any] = {"clock": clock, "entropy": entropy, "events": events}
+    layers: dict[str, Layer | None] = {
+        "headers": _build("headers", "SecurityHeadersLayer", headers, ambient),
+        "clients": _build("clients", "ClientLayer", clients, ambient),
+        "cors": _build("cors", "CorsLayer", cors, ambient),
+        "lockout": _build_lockout(lockout, login, store, ambient),
+        "sessions": _build("sessions", "SessionLayer", sessions, ambient),
+        "jwt": _build("jwt", "JwtLayer", jwt, ambient),
+    }
+    ordered = (layers[word] for word in ORDER)
+    return HardenedApp(
+        app, [layer for layer in ordered if layer is not None], error_body=error_body
+    )
+
+
+def add_security(
+    app: AppT,
+    *,
+    cors_origins: Sequence[str] | None = None,
+    headers_overrides: Mapping[str, str | None] | None = None,
+    allow_credentials: bool | None = None,
+    env: Mapping[str, str] | None = None,
+    enable_hsts_preload: bool | None = None,
+    install_session_middleware: bool = False,
+    session_secret_key: str | bytes | Secret | None = None,
+    session_cookie_name: str | None = None,
+    session_cookie_max_age_seconds: int | None = None,
+    session_cookie_samesite: str | None = None,
+    session_cookie_https_only: bool | None = None,
+    **guards: Any,
+) -> AppT:
+    """Install headers, CORS and, if asked for, sessions around an app in place, and return it.
+
+    What is omitted is read from `env`, the process's environment by default, as the guide lists
+    it. `guards` are further arguments of `harden`, such as `lockout`, `jwt` or `store`. The guards
+    stand outside everything the framework installs; calling again replaces them.
+
+    `cors_origins` replaces `CORS_ALLOW_ORIGINS`, and an empty list turns CORS off.
+    `headers_overrides` are security headers by name, None to remove one. `enable_hsts_preload`
+    adds `preload` to HSTS (True), takes it out (False) or leaves it (None).
+
+    Raises:
+        ConfigError: for what the arguments or the environment say wrong.
+        TypeError: for an app that cannot be changed in place; `harden` wraps any.
+    """
+    from asgi_security import settings  # noqa: PLC0415 -- it imports what the rest may not need
+
+    headers = SecurityHeadersConfig(
+        overrides=dict(headers_overrides or {}), hsts_preload=enable_hsts_preload
+    )
+    cors = settings.load_cors_config(
+        env, allow_origins=cors_origins, allow_credentials=allow_credentials
+    )
+    sessions = None
+    if install_session_middleware:
+        sessions = settings.load_session_config(
+            env,
+            secret=session_secret_key,
+            cookie_name=session_cookie_name,
+            max_age_seconds=session_cookie_max_age_seconds,
+            same_site=session_cookie_samesite,
+            secure=session_cookie_https_only,
+        )
+    chosen: dict[str, Any] = {"headers": headers, "cors": cors, "sessions": sessions, **guards}
+    # Built here and not with the app, so that what is wrong is said now.
+    _install(app, harden(_nothing, **chosen))
+    return app
+
+
+def _build(module: str, name: str, config: object | None, ambient: Mapping[str, Any]) -> Any:
+    """Build one layer, giving it those of clock, entropy and events that it takes."""
+    if config is None:
+        return None
+    kind = getattr(import_module(f"asgi_security.middleware.{module}"), name)
+    taken = signature(kind.__init__).parameters
+    return kind(config, **{name: value for name, value in ambient.items() if name in taken})
+
+
+def _serve_from(config: AppT, store: Store | None, *fields: str) -> AppT:
+    """Let the store serve those fields of a configuration that name none of their own."""
+    if config is None or store is None:
+        return config
+    missing = {name: store for name in fields if getattr(config, name) is None}
+    return replace(config, **missing)  # type: ignore[type-var] # every configuration is a dataclass
+
+
+def _build_lockout(
+    lockout: LockoutConfig | None,
+    login: LoginRouteConfig | None,
+    store: Store | None,
+    ambient: Mapping[str, Any],
+) -> Layer | None:
+    if login is None:
+        return None
+    from asgi_security.flows.lockout import Lockout  # noqa: PLC0415 -- on use
+    from asgi_security.middleware.lockout import LockoutLayer  # noqa: PLC0415 -- on use
+    from asgi_security.policy.lockout import LockoutConfig  # noqa: PLC0415 -- on use
+
+    if store is None:
+        from asgi_security.storage.memory import MemoryStore  # noqa: PLC0415 -- on use
+
+        store = MemoryStore()
+    guard = Lockout(lockout or LockoutConfig(), store, **ambient)
+    return LockoutLayer(guard, login, events=ambient["events"])
+
+
+class _Installed:
+    """A framework's own builder of its app, wrapped so that what it builds is hardened."""
+
+    def __init__(self, build: Callable[[], ASGIApp], guards: HardenedApp) -> None:
+        self.build = build
+        self.guards = guards
+
+    def __call__(self) -> ASGIApp:
+        return self.guards.move_to(self.build())
+
+
+def _install(app: Any, guards: HardenedApp) -> None:
+    """Put the guards where the framework keeps its ASGI entry, in the place of earlier ones."""
+    build = getattr(app, "build_middleware_stack", None)  # Starlette, FastAPI
+    if build is not None:
+        if getattr(app, "middleware_stack", None) is not None:
+            raise TypeError("the app has served requests already; call add_security before")
+        own = build.build if isinstance(build, _Installed) else build
+        app.build_middleware_stack = _Installed(own, guards)
+        return
+    for name in ("asgi_app", "asgi_handler"):  # Quart, Litestar
+        entry = getattr(app, name, None)
+        if callable(entry):
+            setattr(
+                app, name, guards.move_to(entry.app if isinstance(entry, HardenedApp) else entry)
+            )
+            return
+    raise TypeError(f"{type(app).__name__} cannot be changed in place; write harden(app, ...)")
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """Stand for the app until the framework has built it."""

@@ -1,0 +1,1 @@
+"""Compares: what each guard adds to a request, beside what real peers add to the same request."""

@@ -1,0 +1,269 @@
+"""Random operations: memory and SQLite answer alike, and like a simple model where there is one."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from asgi_security.storage.memory import MemoryStore
+from asgi_security.storage.protocols import (
+    Admitted,
+    AttemptRecord,
+    Created,
+    LockoutSchedule,
+    Outcome,
+    Saved,
+)
+from asgi_security.storage.sqlite import SqliteStore
+from asgi_security.testing.contracts.expecting import (
+    START,
+    build_account,
+    build_client,
+    build_digest,
+    build_session,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from asgi_security.storage.protocols import AttemptKey, Receipt, SessionRecord, Store
+
+T = TypeVar("T")
+
+SCHEDULE = LockoutSchedule(2, 40.0, (5.0, 10.0), 5, 8.0)
+KEYS = (
+    build_account("a", schedule=SCHEDULE, old=["retired"]),
+    build_account("b", schedule=SCHEDULE),
+    build_account("retired", schedule=SCHEDULE),
+    build_client("c", schedule=SCHEDULE),
+)
+NAMES = st.sampled_from(["x", "y", "z"])
+USERS = st.sampled_from(["ada", "bob", None])
+KEY_SETS = st.sets(st.sampled_from(KEYS), min_size=1).map(tuple)
+WAITS = st.sampled_from([0.0, 0.5, 3.0, 12.0])
+
+
+class Backends(RuleBasedStateMachine):
+    """Every rule asks both backends; `wanted` is the model's answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.runner = asyncio.Runner()
+        path = Path(self.folder.name) / "security.db"
+        sqlite = SqliteStore(path, timeout_seconds=20, durability="normal")
+        self.stores: tuple[Store, Store] = (MemoryStore(), sqlite)
+        self.now = self.latest = START
+        self.tickets = 0
+        self.receipts: list[Receipt] = []
+        self.values: dict[tuple[str, bytes], tuple[bytes, float]] = {}
+        self.claims: dict[bytes, float] = {}
+        self.revoked: dict[bytes, float] = {}
+        self.sessions: dict[bytes, SessionRecord] = {}
+
+    def teardown(self) -> None:
+        self.runner.run(self.stores[1].aclose())
+        self.runner.close()
+        self.folder.cleanup()
+
+    def ask(self, operation: Callable[[Store], Awaitable[T]]) -> T:
+        async def both() -> list[T]:
+            return [await operation(store) for store in self.stores]
+
+        memory, sqlite = self.runner.run(both())
+        assert memory == sqlite
+        return memory
+
+    def alive(self, name: str) -> SessionRecord | None:
+        record = self.sessions.get(build_digest(name))
+        if record is None:
+            return None
+        end = min(record.idle_expires_at, record.absolute_expires_at)
+        return record if self.now < end else None
+
+    @rule(wait=st.sampled_from([1.0, 4.0, 9.0, 50.0, -2.0]))
+    def passes(self, wait: float) -> None:
+        self.now += wait
+        self.latest = max(self.latest, self.now)
+
+    @rule(keys=KEY_SETS, again=st.booleans())
+    def charge(self, keys: tuple[AttemptKey, ...], *, again: bool) -> None:
+        self.tickets += not again
+        ticket = self.tickets.to_bytes(16, "big")
+        answer = self.ask(lambda store: store.attempts.charge(keys, ticket=ticket, now=self.now))
+        if isinstance(answer, Admitted):
+            self.receipts.append(answer.receipt)
+
+    @rule(choice=st.integers(0, 3), outcome=st.sampled_from(Outcome))
+    def settle(self, choice: int, outcome: Outcome) -> None:
+        if not self.receipts:
+            return
+        receipt = self.receipts[-1 - choice % len(self.receipts)]
+        account = receipt.keys[0].digest
+        record = AttemptRecord(self.now, account, None, "password", outcome.value)
+        self.ask(lambda store: store.attempts.settle(receipt, outcome, now=self.now, record=record))
+
+    @rule(keys=KEY_SETS, adds=st.booleans())
+    def add_or_clear(self, keys: tuple[AttemptKey, ...], *, adds: bool) -> None:
+        if adds:
+            self.ask(lambda store: store.attempts.add_failure(keys, now=self.now))
+        else:
+            self.ask(lambda store: store.attempts.clear(keys))
+
+    @rule(name=NAMES, expires=WAITS)
+    def put(self, name: str, expires: float) -> None:
+        at, value = self.now + expires, f"{self.now}".encode()
+        digest = build_digest(name)
+        self.ask(lambda store: store.once.put("k", digest, value, expires_at=at, now=self.now))
+        self.values["k", digest] = (value, at)
+
+    @rule(name=NAMES)
+    def take(self, name: str) -> None:
+        digest = build_digest(name)
+        value, at = self.values.pop(("k", digest), (None, 0.0))
+        wanted = value if self.now < at else None
+        assert self.ask(lambda store: store.once.take("k", digest, now=self.now)) == wanted
+
+    @rule(name=NAMES, expires=WAITS)
+    def claim(self, name: str, expires: float) -> None:
+        digest, at = build_digest(name), self.now + expires
+        wanted = self.claims.get(digest, 0.0) <= self.now
+        if wanted:
+            self.claims[digest] = at
+        got = self.ask(lambda store: store.once.claim("k", digest, expires_at=at, now=self.now))
+        assert got is wanted
+
+    @rule(name=NAMES, expires=WAITS)
+    def revoke(self, name: str, expires: float) -> None:
+        digest, at = build_digest(name), self.now + expires
+        self.ask(lambda store: store.revocations.revoke(digest, expires_at=at))
+        self.revoked[digest] = max(self.revoked.get(digest, 0.0), at)
+
+    @rule(names=st.sets(NAMES))
+    def is_revoked(self, names: set[str]) -> None:
+        ids = [build_digest(name) for name in names]
+        wanted = any(self.now < self.revoked.get(digest, 0.0) for digest in ids)
+        assert self.ask(lambda store: store.revocations.is_revoked(ids, now=self.now)) is wanted
+
+    @rule(name=NAMES, user=USERS, limit=st.sampled_from([None, 1, 2]), evict=st.booleans())
+    def create(self, name: str, user: str | None, limit: int | None, *, evict: bool) -> None:
+        idle = self.now + 10
+        record = build_session(
+            name, user=user, seen_at=self.now, idle_expires_at=idle, created_at=self.now
+        )
+        absent = self.alive(name) is None
+        answer = self.ask(
+            lambda store: store.sessions.create(record, now=self.now, limit=limit, evict=evict)
+        )
+        if isinstance(answer, Created) and absent:
+            for digest, other in list(self.sessions.items()):
+                if other.handle in answer.evicted:
+                    del self.sessions[digest]
+            self.sessions[record.digest] = record
+        if limit is not None and user is not None and isinstance(answer, Created) and absent:
+            living = [
+                each
+                for each in NAMES_OF_ALL
+                if (found := self.alive(each)) is not None and found.user == user
+            ]
+            assert len(living) <= limit
+
+    @rule(name=NAMES, user=USERS, behind=st.integers(0, 1))
+    def save(self, name: str, user: str | None, behind: int) -> None:
+        base = self.alive(name) or build_session(name)
+        wanted = replace(
+            base, user=user, data=f"{self.now}".encode(), version=base.version - behind
+        )
+        answer = self.ask(lambda store: store.sessions.save(wanted, now=self.now))
+        if isinstance(answer, Saved):
+            assert self.alive(name) is not None
+            self.sessions[base.digest] = replace(wanted, version=answer.version)
+
+    @rule(name=NAMES, forward=st.sampled_from([-3.0, 3.0]))
+    def touch(self, name: str, forward: float) -> None:
+        seen, idle = self.now + forward, self.now + 10 + forward
+        record = self.alive(name)
+        touched = self.ask(
+            lambda store: store.sessions.touch(
+                build_digest(name), seen_at=seen, idle_expires_at=idle, now=self.now
+            )
+        )
+        assert touched is (record is not None)
+        if record is not None:
+            self.sessions[record.digest] = replace(
+                record,
+                seen_at=max(seen, record.seen_at),
+                idle_expires_at=max(idle, record.idle_expires_at),
+            )
+
+    @rule(name=NAMES, other=NAMES, behind=st.integers(0, 1))
+    def replace_session(self, name: str, other: str, behind: int) -> None:
+        base = self.alive(name) or build_session(name)
+        fresh = replace(
+            base,
+            digest=build_digest(other),
+            handle=f"handle of {other}",
+            version=base.version - behind,
+        )
+        answer = self.ask(
+            lambda store: store.sessions.replace(build_digest(name), fresh, now=self.now)
+        )
+        if isinstance(answer, Saved):
+            self.sessions.pop(build_digest(name), None)
+            self.sessions[fresh.digest] = replace(fresh, version=answer.version)
+
+    @rule(name=NAMES, user=st.sampled_from(["ada", "bob"]))
+    def delete_handle(self, name: str, user: str) -> None:
+        record = self.alive(name)
+        if record is not None:  # whether a dead one still lies there is each backend's own affair
+            deleted = self.ask(lambda store: store.sessions.delete_handle(user, record.handle))
+            assert deleted is (record.user == user)
+            if deleted:
+                del self.sessions[record.digest]
+
+    # Like a charge, the memory store's sweep moves an anchor that the clock has left behind.
+    @precondition(lambda self: self.now == self.latest)
+    @rule()
+    def sweep(self) -> None:
+        self.ask(lambda store: ignore(store.sweep(now=self.now)))
+        for name in NAMES_OF_ALL:
+            if self.alive(name) is None:
+                self.sessions.pop(build_digest(name), None)
+        self.revoked = {key: at for key, at in self.revoked.items() if self.now < at}
+        self.claims = {key: at for key, at in self.claims.items() if self.now < at}
+        self.values = {key: each for key, each in self.values.items() if self.now < each[1]}
+
+    @invariant()
+    def the_same_is_seen(self) -> None:
+        self.ask(lambda store: store.attempts.status(KEYS, now=self.now))
+        for name in NAMES_OF_ALL:
+            digest = build_digest(name)
+            found = self.ask(lambda store: store.sessions.load(digest, now=self.now))  # noqa: B023
+            assert found == self.alive(name)
+
+    @invariant()
+    def lists_are_the_same(self) -> None:
+        listed = self.ask(lambda store: store.sessions.list_for("ada", now=self.now))
+        alive = [self.alive(name) for name in NAMES_OF_ALL]
+        wanted = {record.digest for record in alive if record is not None and record.user == "ada"}
+        assert {record.digest for record in listed} == wanted
+        self.ask(lambda store: store.attempts.history(limit=5))
+
+
+NAMES_OF_ALL = ("x", "y", "z")
+
+
+async def ignore(awaitable: Awaitable[object]) -> None:
+    """Await without comparing: backends may have swept different rows before."""
+    await awaitable
+
+
+Backends.TestCase.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
+TestBackendsAgree = Backends.TestCase

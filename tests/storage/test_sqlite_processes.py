@@ -1,0 +1,125 @@
+"""Several processes on one file, some of them killed."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from asgi_security.storage.sqlite import SqliteStore
+from asgi_security.testing.contracts.expecting import (
+    START,
+    build_account,
+    build_client,
+    build_digest,
+)
+
+pytestmark = pytest.mark.anyio
+
+SCRIPT = Path(__file__).with_name("processes.py")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # what the parent's event loop is makes no difference to the other processes
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "security.db"
+
+
+def start(task: str, path: Path, count: int) -> list[subprocess.Popen[str]]:
+    """Start processes and let all of them begin at once."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(SCRIPT), task, str(path), str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(count)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    return processes
+
+
+def finish(processes: list[subprocess.Popen[str]]) -> list[str]:
+    answers = [process.communicate(timeout=60)[0].strip() for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes)
+    return answers
+
+
+async def test_E14_four_processes_admit_five(path: Path) -> None:
+    answers = finish(start("charge", path, 4))
+    assert sum(map(int, answers)) == 5
+    async with SqliteStore(path, timeout_seconds=20) as store:
+        statuses = await store.attempts.status([build_account(), build_client()], now=START)
+    assert [status.failures for status in statuses] == [5, 5]
+
+
+async def test_M96_taken_by_one_of_eight_processes(path: Path) -> None:
+    async with SqliteStore(path, timeout_seconds=20) as store:
+        digest = build_digest("code")
+        await store.once.put("code", digest, b"v", expires_at=START + 60, now=START)
+    answers = finish(start("take", path, 8))
+    assert sorted(answers) == ["0"] * 7 + ["1"]
+
+
+async def test_D60_processes_migrate_one_new_file_at_once(path: Path) -> None:
+    assert finish(start("migrate", path, 4)) == ["open"] * 4
+    async with SqliteStore(path, timeout_seconds=20) as store:
+        for number in range(4):
+            ids = [build_digest(f"{number}")]
+            assert await store.revocations.is_revoked(ids, now=START - 1)
+
+
+async def test_D60_killed_at_any_moment_loses_nothing_acknowledged(path: Path) -> None:
+    chance = random.Random(7)  # noqa: S311 -- the same moments in every run
+    acknowledged: list[str] = []
+    for turn in range(3):
+        target = path.with_name(f"{turn}.db") if turn else path
+        written: list[str] = []
+        processes = start("append", target, 3)
+        for process in processes:
+            assert process.stdout is not None
+            written.extend(process.stdout.readline() for _ in range(chance.randrange(1, 60)))
+            process.kill()
+        for process in processes:
+            rest, _ = process.communicate(timeout=60)
+            written.extend(rest.splitlines(keepends=True))
+        written = [line.strip() for line in written if line.endswith("\n")]
+        await check_all_there(target, written)
+        acknowledged += written
+    assert len(acknowledged) > 9
+
+
+async def check_all_there(path: Path, written: list[str]) -> None:
+    async with SqliteStore(path, timeout_seconds=20) as store:
+        for name in written:
+            if int(name.split()[1]) % 2:
+                assert await store.revocations.is_revoked([build_digest(name)], now=START - 1)
+            else:
+                status = await store.attempts.status([build_account(name)], now=START)
+                assert status[0].failures == 1
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+async def test_a_store_is_used_on_both_sides_of_a_fork(path: Path) -> None:
+    assert finish(start("fork", path, 1)) == ["0"]
+    async with SqliteStore(path, timeout_seconds=20) as store:
+        for name in ("before", "parent", "child"):
+            assert await store.revocations.is_revoked([build_digest(name)], now=START - 1)

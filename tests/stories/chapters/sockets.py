@@ -1,0 +1,65 @@
+"""WebSockets: refused before they are accepted, or never noticed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from tests.stories.chapters.credentials import sign
+from tests.stories.chapters.cross_origin import EVIL
+from tests.stories.guarding import JWT_SECRET, ORIGIN, SECURITY_HEADERS, UNKNOWN_SECRET
+
+if TYPE_CHECKING:
+    from tests.stories.running import Story
+
+
+def echoes(story: Story) -> None:
+    for origin in (ORIGIN, story.origin, None):
+        with story.talk(origin, headers=sign(JWT_SECRET)) as socket:
+            assert socket.response is not None
+            lines = socket.response.headers.get_all("strict-transport-security")
+            # granian 2.8 sends none of the headers of a `websocket.accept`.
+            sent = story.setting.tls and story.setting.server != "granian"
+            assert len(lines) == (1 if sent else 0)
+            for word in ("one", "two"):
+                socket.send(word)
+                assert socket.recv(timeout=5) == word
+
+
+def bad_origin_is_refused(story: Story) -> None:
+    before = story.observe()["sockets"]
+    for origin in (EVIL, "null", f"{ORIGIN}.evil.example"):
+        with pytest.raises(InvalidStatus) as refused, story.talk(origin):
+            pytest.fail("accepted")
+        assert refused.value.response.status_code == 403
+    assert story.observe()["sockets"] == before
+
+
+def bad_token_is_refused(story: Story) -> None:
+    before = story.observe()["sockets"]
+    with (
+        pytest.raises(InvalidStatus) as refused,
+        story.talk(ORIGIN, headers=sign(UNKNOWN_SECRET)),
+    ):
+        pytest.fail("accepted")
+    # 401 where the server offers the denial response, 403 where it turns a close into one.
+    assert refused.value.response.status_code in {401, 403}
+    assert story.observe()["sockets"] == before
+
+
+def app_denies(story: Story) -> None:
+    """What the app itself refuses before `accept` is a response like any other."""
+    if (story.setting.app, story.setting.server) == ("quart", "granian"):
+        pytest.skip("granian 2.8 takes a denial in one message only, and Quart sends several")
+    before = story.observe()["sockets"]
+    with pytest.raises(InvalidStatus) as refused, story.talk(ORIGIN, path="/ws/denied"):
+        pytest.fail("accepted")
+    response = refused.value.response
+    assert response.status_code == 403
+    assert story.observe()["sockets"] == before + 1
+    if story.setting.app == "litestar":  # it closes instead: the response is then the server's
+        return
+    counts = [len(response.headers.get_all(name)) for name in SECURITY_HEADERS]
+    assert counts == [1] * len(SECURITY_HEADERS), response.headers

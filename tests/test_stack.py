@@ -1,0 +1,189 @@
+"""The order, whatever the order of the arguments, and the guards installed in place."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fastapi import FastAPI, Request  # noqa: TC002 -- read by FastAPI
+from litestar import Litestar, get
+from quart import Quart
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from asgi_security import (
+    ClientConfig,
+    ConfigError,
+    CorsConfig,
+    JwtConfig,
+    LockoutConfig,
+    MemoryStore,
+    SecurityHeadersConfig,
+    SessionConfig,
+    add_security,
+    harden,
+)
+from asgi_security.policy.login_routes import LoginRouteConfig
+from asgi_security.stack import ORDER
+from asgi_security.testing import call
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from asgi_security.asgi.types import Receive, Scope, Send
+
+SECRET = "s" * 32
+ORIGIN = "https://app.example.com"
+
+
+async def hello(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+def everything() -> dict[str, Any]:
+    return {
+        "jwt": JwtConfig(secret=SECRET, optional=True),
+        "sessions": SessionConfig(secret=SECRET),
+        "lockout": LockoutConfig(),
+        "login": LoginRouteConfig(outcome="api"),
+        "cors": CorsConfig(allow_origins=[ORIGIN]),
+        "clients": ClientConfig(),
+        "headers": SecurityHeadersConfig(),
+    }
+
+
+def test_the_order_is_the_same_whatever_the_order_of_the_arguments() -> None:
+    for names in itertools.islice(itertools.permutations(everything()), 0, 5040, 720):
+        given = everything()
+        app = harden(hello, **{name: given[name] for name in names})
+        words = [type(layer).__module__.rpartition(".")[2] for layer in app.layers]
+        assert words == list(ORDER)
+
+
+@pytest.mark.anyio
+async def test_headers_are_on_unless_turned_off() -> None:
+    assert (await call(harden(hello))).value("x-content-type-options") == "nosniff"
+    assert (await call(harden(hello, headers=None))).headers == []
+
+
+def test_a_lockout_without_a_login_route_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="LoginRouteConfig"):
+        harden(hello, lockout=LockoutConfig())
+
+
+@pytest.mark.anyio
+async def test_one_store_serves_every_guard_that_has_none() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["session"]["cart"] = [1]
+        await hello(scope, receive, send)
+
+    store = MemoryStore()
+    guarded = harden(app, sessions=SessionConfig(secret=SECRET), store=store)
+    cookie = (await call(guarded)).values("set-cookie")[0].partition(";")[0]
+    assert len(cookie) < 100  # an id, and not the data
+    own = MemoryStore()
+    guarded = harden(app, sessions=SessionConfig(secret=SECRET, store=own), store=store)
+    foreign = await call(guarded, headers={"cookie": cookie})
+    assert foreign.values("set-cookie")[0].partition(";")[0] != cookie
+
+
+async def answer(request: Any) -> Response:
+    if request.url.path == "/teapot":
+        raise HTTPException(418)
+    if request.url.path == "/crash":
+        raise LookupError
+    return PlainTextResponse("hello")
+
+
+def build_starlette() -> Starlette:
+    async def explain(request: Any, error: Exception) -> Response:
+        return PlainTextResponse("our own error page", 500)
+
+    return Starlette(
+        routes=[Route("/{path:path}", answer)], exception_handlers={Exception: explain}
+    )
+
+
+@pytest.mark.anyio
+class TestInPlace:
+    async def test_starlette_keeps_its_own_error_page_and_it_carries_the_headers(self) -> None:
+        app = add_security(build_starlette(), env={})
+        answered = await call(app, target="/crash", catch=True)
+        assert (answered.status, answered.body) == (500, b"our own error page")
+        assert answered.value("x-content-type-options") == "nosniff"
+        assert isinstance(answered.error, LookupError)
+
+    async def test_P29_a_second_call_replaces_the_first(self) -> None:
+        app = build_starlette()
+        add_security(app, headers_overrides={"X-Frame-Options": "SAMEORIGIN"}, env={})
+        add_security(app, cors_origins=[ORIGIN], env={})
+        answered = await call(app, headers={"origin": ORIGIN})
+        assert answered.value("x-frame-options") == "DENY"
+        assert answered.value("access-control-allow-origin") == ORIGIN
+
+    async def test_P29_preflights_carry_the_headers(self) -> None:
+        app = add_security(build_starlette(), cors_origins=[ORIGIN], env={})
+        ask = {"origin": ORIGIN, "access-control-request-method": "PUT"}
+        answered = await call(app, "OPTIONS", headers=ask)
+        assert answered.status == 204
+        assert answered.value("x-content-type-options") == "nosniff"
+
+    async def test_fastapi_sessions(self) -> None:
+        app = FastAPI()
+
+        @app.get("/")
+        async def count(request: Request) -> dict[str, int]:
+            request.session["n"] = request.session.get("n", 0) + 1
+            return {"n": request.session["n"]}
+
+        add_security(app, install_session_middleware=True, session_secret_key=SECRET, env={})
+        first = await call(app)
+        cookie = first.values("set-cookie")[0]
+        assert cookie.startswith("svc_session=")
+        second = await call(app, headers={"cookie": cookie.partition(";")[0]})
+        assert second.json() == {"n": 2}
+
+    async def test_quart(self, anyio_backend: str) -> None:
+        if anyio_backend == "trio":
+            pytest.skip("Quart runs on asyncio")
+        app = Quart(__name__)
+
+        @app.get("/")
+        async def root() -> str:
+            return "hello"
+
+        add_security(app, env={})
+        add_security(app, env={})
+        answered = await call(app)
+        assert answered.body == b"hello"
+        assert answered.value("x-content-type-options") == "nosniff"
+
+    async def test_litestar(self) -> None:
+        @get("/")
+        async def root() -> str:
+            return "hello"
+
+        app = add_security(Litestar([root]), env={})
+        answered = await call(app)
+        assert answered.body == b"hello"
+        assert answered.value("x-content-type-options") == "nosniff"
+
+    async def test_after_the_first_request_it_is_too_late(self) -> None:
+        app = build_starlette()
+        await call(app)
+        with pytest.raises(TypeError, match="before"):
+            add_security(app, env={})
+
+    async def test_an_app_without_a_place_for_it_is_told_of_harden(self) -> None:
+        with pytest.raises(TypeError, match=r"harden\(app, \.\.\.\)"):
+            add_security(hello, env={})
+
+    async def test_what_is_wrong_is_said_at_once(self) -> None:
+        with pytest.raises(ConfigError, match="SESSION_SECRET"):
+            add_security(FastAPI(), install_session_middleware=True, env={})
+        with pytest.raises(ConfigError):
+            add_security(FastAPI(), cors_origins=["*"], env={})

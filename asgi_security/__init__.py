@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from asgi_security.middleware.cors import CorsMiddleware
     from asgi_security.middleware.csrf import CsrfMiddleware
     from asgi_security.middleware.headers import SecurityHeadersMiddleware
+    from asgi_security.middleware.hosts import HostsMiddleware
     from asgi_security.middleware.jwt import JwtMiddleware
     from asgi_security.middleware.lockout import LockoutMiddleware
     from asgi_security.middleware.sessions import SessionMiddleware
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from asgi_security.policy.cors import CorsConfig
     from asgi_security.policy.csrf import CsrfConfig
     from asgi_security.policy.headers import SecurityHeadersConfig
+    from asgi_security.policy.hosts import HostsConfig
     from asgi_security.policy.jwt import JwtConfig
     from asgi_security.policy.lockout import LockoutConfig, LockoutStatus
     from asgi_security.policy.login_routes import LoginRouteConfig
@@ -50,6 +52,8 @@ __all__ = [
     "CorsMiddleware",
     "CsrfConfig",
     "CsrfMiddleware",
+    "HostsConfig",
+    "HostsMiddleware",
     "JwtConfig",
     "JwtMiddleware",
     "JwtVerifier",
@@ -95,6 +99,8 @@ _HOMES = {
     "CorsMiddleware": "middleware.cors",
     "CsrfConfig": "policy.csrf",
     "CsrfMiddleware": "middleware.csrf",
+    "HostsConfig": "policy.hosts",
+    "HostsMiddleware": "middleware.hosts",
     "JwtConfig": "policy.jwt",
     "JwtMiddleware": "middleware.jwt",
     "JwtVerifier": "flows.jwt",

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from asgi_security.events import EventSink
     from asgi_security.policy.clients import ClientConfig
     from asgi_security.policy.cors import CorsConfig
+    from asgi_security.policy.csrf import CsrfConfig
+    from asgi_security.policy.hosts import HostsConfig
     from asgi_security.policy.jwt import JwtConfig
     from asgi_security.policy.lockout import LockoutConfig
     from asgi_security.policy.login_routes import LoginRouteConfig
@@ -37,10 +39,10 @@ AppT = TypeVar("AppT")
 
 _PRACTICAL = SecurityHeadersConfig.practical()
 
-ORDER = ("headers", "clients", "cors", "lockout", "sessions", "jwt")
+ORDER = ("headers", "hosts", "clients", "cors", "csrf", "lockout", "sessions", "jwt")
 """From the outside in. Headers stand outermost so that refusals carry them; clients before what
-counts by address; cors before credentials, so that a preflight never meets a 401; lockout before a
-session is loaded or a hash is paid for."""
+counts by address; cors before credentials, so that a preflight never meets a 401; csrf before a
+store is asked; lockout before a session is loaded or a hash is paid for."""
 
 
 class HardenedApp(Pipeline, fusible=True):
@@ -55,8 +57,10 @@ def harden(
     app: ASGIApp,
     *,
     headers: SecurityHeadersConfig | None = _PRACTICAL,
+    hosts: HostsConfig | None = None,
     clients: ClientConfig | None = None,
     cors: CorsConfig | None = None,
+    csrf: CsrfConfig | None = None,
     lockout: LockoutConfig | None = None,
     login: LoginRouteConfig | None = None,
     sessions: SessionConfig | None = None,
@@ -72,7 +76,8 @@ def harden(
     `headers=None` leaves even the security headers out. `login` says where the app's own login
     route is and turns lockout on, with `lockout` for its numbers. `store` serves every guard that
     has none of its own: attempts, sessions (which then leave the cookie) and revocations; without
-    one, attempts are counted in this process's memory.
+    one, attempts are counted in this process's memory. `csrf` trusts the exact origins of a `cors`
+    with credentials, unless it names its own.
 
     Raises:
         ConfigError: for a lockout without a login route, and for whatever a guard finds wrong.
@@ -87,8 +92,10 @@ def harden(
     ambient: dict[str, Any] = {"clock": clock, "entropy": entropy, "events": events}
     layers: dict[str, Layer | None] = {
         "headers": _build("headers", "SecurityHeadersLayer", headers, ambient),
+        "hosts": _build("hosts", "HostsLayer", hosts, ambient),
         "clients": _build("clients", "ClientLayer", clients, ambient),
         "cors": _build("cors", "CorsLayer", cors, ambient),
+        "csrf": _build("csrf", "CsrfLayer", _trusting(csrf, cors), ambient),
         "lockout": _build_lockout(lockout, login, store, ambient),
         "sessions": _build("sessions", "SessionLayer", sessions, ambient),
         "jwt": _build("jwt", "JwtLayer", jwt, ambient),
@@ -168,6 +175,19 @@ def _serve_from(config: AppT, store: Store | None, *fields: str) -> AppT:
         return config
     missing = {name: store for name in fields if getattr(config, name) is None}
     return replace(config, **missing)  # type: ignore[type-var] # every configuration is a dataclass
+
+
+def _trusting(csrf: CsrfConfig | None, cors: CorsConfig | None) -> CsrfConfig | None:
+    """Let pages that may read with credentials also send, where nothing else is said.
+
+    Exact origins only: a pattern is for reading, and too wide for what changes state.
+    """
+    if csrf is None or csrf.trusted_origins is not None:
+        return csrf
+    if cors is None or not cors.allow_credentials:
+        return csrf
+    exact = [origin for origin in cors.allow_origins if "*" not in origin]
+    return replace(csrf, trusted_origins=exact)
 
 
 def _build_lockout(

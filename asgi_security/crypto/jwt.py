@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from asgi_security.crypto.keys import KeyRing
     from asgi_security.crypto.strict_json import FrozenDict
+    from asgi_security.crypto.verification import VerificationKey
 
 JwsReason: TypeAlias = Literal[
     "malformed",
@@ -39,7 +40,7 @@ JwsReason: TypeAlias = Literal[
 ]
 JWS_REASONS: frozenset[str] = frozenset(get_args(JwsReason))
 
-_SEPARATORS = 2
+_SEGMENTS = 3
 _LONGEST_KEPT_HEADER = 512
 
 
@@ -55,16 +56,29 @@ class JoseHeader:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedJws:
-    """A token whose signature is right. `key` tells whether it was made with a retired secret."""
+    """A token whose signature is right."""
 
     payload: bytes
-    header: Mapping[str, Any]
-    key_id: str | None
-    key: Literal["current", "old"]
-    token_type: str | None
+    protected: JoseHeader
+    verified_by: VerificationKey
     signed: bytes
     """What the signature covers, without padding: the same for every spelling of the token. (An
     ECDSA signature can be turned into a second right one without the key; this cannot.)"""
+
+    @property
+    def header(self) -> Mapping[str, Any]:
+        """The protected header, read-only."""
+        return self.protected.members
+
+    @property
+    def key_id(self) -> str | None:
+        """The id of the key that verified it."""
+        return self.verified_by.key_id
+
+    @property
+    def key(self) -> Literal["current", "old"]:
+        """Whether it was made with a retired secret."""
+        return self.verified_by.age
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +148,13 @@ def verify_compact(
     candidate key is tried before a signature is called wrong. With `accept_padding` each segment
     may be padded to whole groups of four, as the AWS load balancer pads before it signs.
     """
-    if token.count(b".") != _SEPARATORS:
+    parts = token.split(b".", _SEGMENTS)
+    if len(parts) != _SEGMENTS:
         return MALFORMED
-    signed, _, signature = token.rpartition(b".")
-    head, _, body = signed.partition(b".")
+    head, body, signature = parts
+    signed = token[: -len(signature) - 1]
     if accept_padding and b"=" in token:
-        head, body, signature = map(_strip_padding, (head, body, signature))
+        head, body, signature = map(_strip_padding, parts)
     header = _read_header(head) if len(head) <= _LONGEST_KEPT_HEADER else _parse_header(head)
     if isinstance(header, RefusedJws):
         return header
@@ -154,9 +169,7 @@ def verify_compact(
             if payload is None:
                 return MALFORMED
             canonical = head + b"." + body if accept_padding else signed
-            return VerifiedJws(
-                payload, header.members, key.key_id, key.age, header.token_type, canonical
-            )
+            return VerifiedJws(payload, header, key, canonical)
     return _BAD_SIGNATURE
 
 
@@ -191,8 +204,8 @@ _read_header = lru_cache(maxsize=128)(_parse_header)
 
 def peek_payload(token: bytes) -> FrozenDict | None:
     """Read the claims of a token that nobody has verified: only to learn which keys to ask."""
-    parts = token.split(b".")
-    raw = parse_base64url(_strip_padding(parts[1])) if len(parts) == _SEPARATORS + 1 else None
+    parts = token.split(b".", _SEGMENTS)
+    raw = parse_base64url(_strip_padding(parts[1])) if len(parts) == _SEGMENTS else None
     return None if raw is None else parse_json_object(raw)
 
 

@@ -102,7 +102,9 @@ def parse_json_object(data: bytes) -> FrozenDict | None:
     True
     """
     try:
-        text = data.decode().strip(_SPACE)
+        text = data.decode()
+        if text[:1] in _SPACE or text[-1:] in _SPACE:
+            text = text.strip(_SPACE)
         arrays = data.count(b"[")
         # A cheap upper bound of the depth; only what exceeds it is worth a walk.
         if arrays + data.count(b"{") > _MAX_DEPTH and _is_too_deep(text):

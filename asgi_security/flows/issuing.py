@@ -57,11 +57,7 @@ def issue_jwt(
         ValueError: for both or none of secret and key, a claim given twice, or no JSON.
     """
     signing = _choose_key(secret, key, algorithm)
-    given = {"iss": issuer, "aud": audience, "sid": session_id}
-    stated = {name: value for name, value in given.items() if value is not None}
-    twice = stated.keys() & claims.keys()
-    if twice:
-        raise ValueError(f"given twice: {', '.join(sorted(twice))}")
+    stated = _gather(claims, iss=issuer, aud=audience, sid=session_id)
     now = floor(clock())
     expiry = now + max(1, floor(lifetime_seconds))
     payload = {**stated, "iat": now, "exp": expiry, **claims}
@@ -73,6 +69,14 @@ def issue_jwt(
         header["kid"] = name
     body = json.dumps(payload, separators=(",", ":"), allow_nan=False).encode()
     return sign_jws(body, signing.value, algorithm=signing.algorithm, header=header)
+
+
+def _gather(claims: Mapping[str, Any], **given: object) -> dict[str, Any]:
+    stated = {name: value for name, value in given.items() if value is not None}
+    twice = stated.keys() & claims.keys()
+    if twice:
+        raise ValueError(f"given twice: {', '.join(sorted(twice))}")
+    return stated
 
 
 def _choose_key(

@@ -7,7 +7,7 @@ tokens, and revocation.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from asgi_security.crypto.jwt import encode_token
 from asgi_security.events import log_event
@@ -73,24 +73,20 @@ def verify_jwt(token: str | bytes, config: JwtConfig, *, now: float) -> Verified
     Raises:
         ConfigError: for keys that are none, or a `jwks_url`.
     """
-    reader = _compile(config)
+    known = _compiled.get(id(config))
+    reader = _compile(config) if known is None else known[1]
     raw = encode_token(token)
     if raw is None:
         return REFUSED["malformed"]
     source = reader.find_source(raw)
     if isinstance(source, Refused):
         return source
-    ring = source.get_ring(now)
-    if ring is None:  # cannot be: without published keys every source has its ring
-        return REFUSED["unknown_key"]
-    read = reader.read(raw, ring, source)
+    # Every source has its ring: a reader that cannot fetch takes no others.
+    read = reader.read(raw, cast("KeyRing", source.ring), source)
     return read if isinstance(read, Refused) else reader.decide_instant(read, now=now)
 
 
 def _compile(config: JwtConfig) -> TokenReader:
-    known = _compiled.get(id(config))
-    if known is not None:
-        return known[1]
     reader = TokenReader(config)
     while len(_compiled) >= _COMPILED_CONFIGS:
         _compiled.pop(next(iter(_compiled)), None)
@@ -160,7 +156,10 @@ class JwtVerifier:
             return REFUSED["malformed"]
         outcome: Outcome | None = self.try_verify(raw, now=now)
         if outcome is None:
-            outcome = await self._verify_with_fetched(raw, now)
+            source = self._reader.find_source(raw)
+            if isinstance(source, Refused) or source.published is None:
+                return _UNAVAILABLE
+            outcome = await self._verify_with_fetched(raw, source, source.published, now)
         return await self.check_revoked(outcome, now=now)
 
     async def check_revoked(self, outcome: Outcome, *, now: float) -> Outcome:
@@ -175,26 +174,25 @@ class JwtVerifier:
     async def read_unchecked(self, token: str | bytes, *, now: float) -> Verified | Refused | None:
         """Return a token of ours whatever its time and standing; None if no keys are to be had."""
         raw = encode_token(token)
-        found = REFUSED["malformed"] if raw is None else self._reader.find_source(raw)
-        if raw is None or isinstance(found, Refused):
+        if raw is None:
             return REFUSED["malformed"]
-        ring = found.get_ring(now)
-        if ring is None and found.published is not None:
-            ring = await found.published.load(now)
+        found = self._reader.find_source(raw)
+        if isinstance(found, Refused):
+            return found
+        ring = found.ring if found.published is None else await found.published.load(now)
         return None if ring is None else self._reader.read(raw, ring, found)
 
-    async def _verify_with_fetched(self, token: bytes, now: float) -> Outcome:
-        found = self._reader.find_source(token)
-        if isinstance(found, Refused) or found.published is None:
-            return REFUSED["malformed"]
-        ring = await found.published.load(now)
+    async def _verify_with_fetched(
+        self, token: bytes, source: KeySource, published: PublishedKeys, now: float
+    ) -> Outcome:
+        ring = await published.load(now)
         if ring is None:
             return _UNAVAILABLE
-        outcome = self._read(token, ring, found, now)
+        outcome = self._read(token, ring, source, now)
         if _has_unknown_key(outcome):
-            newer = await found.published.look_again(now)
+            newer = await published.look_again(now)
             if newer is not None and newer is not ring:
-                return self._read(token, newer, found, now)
+                return self._read(token, newer, source, now)
         return outcome
 
     def _read(

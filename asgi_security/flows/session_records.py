@@ -149,6 +149,8 @@ class StoredSessionKeeper(SessionKeeper):
             )
             outcome = await call
             if isinstance(outcome, Saved):
+                if record.data is not saving.data:
+                    session.absorb(record.data)
                 record = replace(record, version=outcome.version)
                 session.settle(_build_snapshot(record, value), record.data)
                 sends = rotates or self._resends

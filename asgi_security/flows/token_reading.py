@@ -112,12 +112,13 @@ REFUSED: Mapping[str, Refused] = {
 class KeySource:
     """The keys of one issuer, at hand or published, and what may be used with them."""
 
-    __slots__ = ("_ring", "allowed", "published")
+    __slots__ = ("allowed", "published", "ring")
 
     def __init__(
         self, keys: IssuerKeys, ring: KeyRing | None, published: PublishedKeys | None
     ) -> None:
-        self._ring = ring
+        self.ring: KeyRing | None = ring
+        """The keys at hand; None for published ones."""
         self.published = published
         if keys.algorithms is not None:
             self.allowed = build_allow_list(tuple(keys.algorithms))
@@ -125,8 +126,8 @@ class KeySource:
             self.allowed = PUBLIC_KEY_ALGORITHMS if ring is None else ring.algorithms
 
     def get_ring(self, now: float) -> KeyRing | None:
-        """Return the keys if they are at hand."""
-        return self._ring if self.published is None else self.published.get_ring(now)
+        """Return the keys if they may be used without waiting."""
+        return self.ring if self.published is None else self.published.get_ring(now)
 
 
 class TokenReader:
@@ -181,7 +182,7 @@ class TokenReader:
         claims = parse_json_object(jws.payload)
         if claims is None:
             return REFUSED["malformed"]
-        lifetime = self._claims.decide(claims, jws.token_type)
+        lifetime = self._claims.decide(claims, jws.protected.token_type)
         if not isinstance(lifetime, Lifetime):
             return REFUSED[lifetime]
         return Verified(claims, lifetime, jws)

@@ -17,11 +17,10 @@ from asgi_security.asgi.layers import Layer
 from asgi_security.asgi.pipeline import DEFAULT_ERROR_BODY, Pipeline
 from asgi_security.asgi.refusals import build_unavailable
 from asgi_security.clock import system_clock, system_entropy
-from asgi_security.errors import ConfigError, Problem, StorageError
+from asgi_security.errors import StorageError
 from asgi_security.events import Severity, log_event
-from asgi_security.flows.session_cookies import CookieSessionKeeper
+from asgi_security.flows.session_keepers import build_keeper
 from asgi_security.flows.session_keeping import Visitor, Written
-from asgi_security.flows.session_records import StoredSessionKeeper
 from asgi_security.policy.session_state import Session
 from asgi_security.policy.sessions import SessionConfig
 from asgi_security.validation import resolve_configuration
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from asgi_security.asgi.types import ASGIApp, HeaderList, Message
     from asgi_security.clock import Clock, Entropy
     from asgi_security.events import EventSink
-    from asgi_security.flows.session_keeping import Committed, SessionKeeper
+    from asgi_security.flows.session_keeping import Committed
 
 
 class SessionLayer(Layer):
@@ -46,7 +45,8 @@ class SessionLayer(Layer):
         entropy: Entropy = system_entropy,
         events: EventSink = log_event,
     ) -> None:
-        self._keeper = _build_keeper(config, clock=clock, entropy=entropy, events=events)
+        find = partial(find_cookies, name=str(config.cookie_name).encode())
+        self._keeper = build_keeper(config, find=find, clock=clock, entropy=entropy, events=events)
         self._survives_failure = config.on_store_error == "anonymous"
         self._unavailable = build_unavailable()
         names = {b"cookie"} if config.store is None else {b"cookie", b"user-agent"}
@@ -128,27 +128,6 @@ class SessionLayer(Layer):
             headers.append((b"set-cookie", committed.cookie))
         if make_private(headers):
             self._keeper.report("session_public_response", Severity.WARNING)
-
-
-def _build_keeper(config: SessionConfig, **outside: Any) -> SessionKeeper:
-    outside["find"] = partial(find_cookies, name=str(config.cookie_name).encode())
-    if config.store is not None:
-        store = _resolve_facet("store", config.store, "sessions", "replace")
-        return StoredSessionKeeper(config, store=store, **outside)
-    revocations = None
-    if config.revocations is not None:
-        revocations = _resolve_facet("revocations", config.revocations, "revocations", "is_revoked")
-    return CookieSessionKeeper(config, revocations=revocations, **outside)
-
-
-def _resolve_facet(field: str, given: object, facet: str, operation: str) -> Any:
-    """Return the facet of a whole store, or the facet that was given itself."""
-    found = getattr(given, facet, given)
-    if not hasattr(found, operation):
-        hint = f"give a store such as MemoryStore(), or its `{facet}` facet"
-        reason = f"it has no `{operation}` operation"
-        raise ConfigError("SessionConfig", [Problem(field, type(given).__name__, reason, hint)])
-    return found
 
 
 class SessionMiddleware(Pipeline, fusible=True):

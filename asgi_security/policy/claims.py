@@ -92,17 +92,14 @@ class ClaimPolicy:
             issuer = claims.get("iss")
             if not isinstance(issuer, str) or issuer not in self._issuers:
                 return "wrong_issuer"
-        if not self._any_audience and not self._is_audience(claims):
-            return "wrong_audience"
+        named = claims.get("aud")
+        if (type(named) is not str or named not in self._audience) and not self._any_audience:
+            # Neither our name nor, where we have none, its absence: a list that holds it may do.
+            if "aud" in claims if not self._audience else not self._is_among(named):
+                return "wrong_audience"
         return self._compute_lifetime(claims)
 
-    def _is_audience(self, claims: Mapping[str, Any]) -> bool:
-        """Tell whether the token names us, or nobody where we have no name."""
-        if "aud" not in claims:
-            return not self._audience
-        named = claims["aud"]
-        if isinstance(named, str):
-            return named in self._audience
+    def _is_among(self, named: object) -> bool:
         if not isinstance(named, (list, tuple)) or not all(isinstance(one, str) for one in named):
             return False
         return not self._audience.isdisjoint(named)

@@ -98,7 +98,7 @@ class ContentSecurityPolicy:
         Raises:
             ConfigError: for what a browser would ignore or read as something else.
         """
-        if not is_field_value(text):
+        if not is_field_value(text.strip(" \t")):
             hint = "write it on one line, in ASCII"
             problem = Problem("text", repr(text[:80]), "holds CR, LF, NUL or the like", hint)
             raise ConfigError("ContentSecurityPolicy", [problem])

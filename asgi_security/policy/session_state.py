@@ -105,6 +105,10 @@ class Session(MutableMapping[str, Any]):
 
     # -- what sources and shells call
 
+    def absorb(self, data: bytes) -> None:
+        """Take over data that another request's changes were merged into."""
+        self._data = parse_object(data) or {}
+
     @property
     def is_filled(self) -> bool:
         """Whether the session has been read in."""

@@ -97,14 +97,20 @@ def compute_lock_end(failures: int, last_failure_at: float, schedule: LockoutSch
 
 
 def compute_expiry(row: AttemptRow, schedule: LockoutSchedule) -> float:
-    """Return when the row can be swept: from then on it reads as blank, `inf` for never."""
+    """Return when the row can be swept: from then on it reads as blank, `inf` for never.
+
+    With charges open it is the latest it can be, as if all of them were to fail.
+    """
+    timed_out = -inf
     if row.charges:
+        latest = max([charge.charged_at for charge in row.charges.values()])
+        timed_out = latest + schedule.attempt_timeout_seconds
         row = copy_row(row)
         _fail_charges(row, inf)
     if row.last_failure_at is None:
         return -inf
     end = compute_lock_end(row.failures, row.last_failure_at, schedule)
-    return end + schedule.window_seconds
+    return max(end + schedule.window_seconds, timed_out)
 
 
 def age(row: AttemptRow, schedule: LockoutSchedule, now: float) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from asgi_security.middleware.sessions import SessionMiddleware
 from asgi_security.storage.memory import MemoryStore
 from asgi_security.testing import WebSocketAnswered, connect_websocket
-from tests.middleware.browser import DELETION, NAME, Browser, Watching, login, show, write
+from tests.middleware.browser import DELETION, NAME, Browser, Watching, login, same, show, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,15 +163,18 @@ async def test_S40_a_value_that_json_has_no_word_for(browser: Browser) -> None:
     assert browser.events.names == ["session_change_lost"]
 
 
+class Cancelled(BaseException):
+    """What a server throws into an app that it stops waiting for."""
+
+
 async def test_S40_an_app_that_is_cancelled_loses_its_change(
-    clock: FakeClock, events: EventRecorder, store: Watching, anyio_backend_name: str
+    clock: FakeClock, events: EventRecorder, store: Watching
 ) -> None:
-    if anyio_backend_name != "asyncio":
-        pytest.skip("a stray CancelledError means nothing to trio")
     browser = Browser(clock, events, store=store)
     await browser.visit(write())
-    await talk(browser, after=write("b", 2), error=asyncio.CancelledError)
+    await talk(browser, after=write("b", 2), error=Cancelled)
     assert events.names == ["session_change_lost"]
+    assert "save" not in store.calls
 
 
 async def test_S39_an_outage_at_the_end_is_reported(
@@ -184,6 +186,22 @@ async def test_S39_an_outage_at_the_end_is_reported(
     await talk(browser, after=write("b", 2))
     await talk(browser, after=lambda s: s.logout())
     assert events.names == ["session_save_failed"] * 2
+
+
+async def test_S34_what_was_merged_before_accept_is_not_lost_after_it(
+    clock: FakeClock, events: EventRecorder, store: Watching
+) -> None:
+    browser = Browser(clock, events, store=store, on_conflict="merge")
+    await browser.visit(write())
+    cookie = [f"{NAME}={browser.cookie}"]
+
+    async def be_quick() -> None:
+        await same(browser).visit(write("quick", 1), cookie_lines=cookie)
+
+    store.before["save"] = be_quick
+    await talk(browser, write("slow", 1), write("late", 1))
+    await browser.visit(show)
+    assert browser.said == {"a": 1, "quick": 1, "slow": 1, "late": 1}
 
 
 async def test_S26_a_long_connection_is_noted_at_its_end(

@@ -8,16 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from asgi_security.errors import SessionNotLoadedError, StorageError
-from asgi_security.flows.sessions import (
-    list_sessions,
-    revoke_all_sessions,
-    revoke_other_sessions,
-    revoke_session,
-)
 from asgi_security.middleware.sessions import SessionMiddleware
 from asgi_security.storage.memory import MemoryStore
 from asgi_security.testing import call
-from tests.middleware.browser import DELETION, NAME, S1, Browser, Watching, login, same, show, write
+from tests.middleware.browser import DELETION, NAME, Browser, Watching, login, same, show, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -233,183 +227,6 @@ async def test_S34_endless_conflicts_are_reported(browser: Browser, store: Watch
     assert browser.events.names == ["session_save_failed"]
 
 
-async def test_S35_sessions_are_listed_and_revoked(browser: Browser, store: Watching) -> None:
-    phone, laptop, stranger = same(browser), same(browser), same(browser)
-    for device in (phone, laptop):
-        await device.visit(login())
-        browser.clock.advance(1)
-    await stranger.visit(login("bob"))
-    sessions: dict[str, Session] = {}
-
-    def note(session: Session) -> None:
-        sessions["current"] = session
-        len(session)
-
-    await laptop.visit(note)
-    clock = browser.clock
-    listed = await list_sessions(store, "ada", current=sessions["current"], clock=clock)
-    assert [info.is_current for info in listed] == [True, False]
-    assert [info.created_at for info in listed] == [clock() - 1, clock() - 2]
-    assert str(laptop.cookie) not in repr(listed)
-    other = listed[1].handle
-    assert await revoke_session(store, "bob", other) is False
-    assert await revoke_session(store, "ada", other) is True
-    await phone.visit(lambda s: s.user)
-    assert phone.said is None
-    await phone.visit(login())
-    assert await revoke_other_sessions(store, "ada", current=sessions["current"]) == 1
-    await laptop.visit(lambda s: s.user)
-    assert laptop.said == "ada"
-    assert await revoke_all_sessions(store, "ada") == 1
-    assert await list_sessions(store, "ada", clock=clock) == ()
-    await stranger.visit(lambda s: s.user)
-    assert stranger.said == "bob"
-
-
-async def test_S35_a_record_says_who_began_it(browser: Browser, store: Watching) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["asgi_security"].client = "203.0.113.7"
-        scope["session"].login("ada")
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-
-    guarded = SessionMiddleware(app, store=store, secret=S1, clock=browser.clock)
-    await call(guarded, headers={"user-agent": "Fire\x01fox" + "x" * 300})
-    await call(SessionMiddleware(app, store=store, clock=browser.clock))
-    keyed, unkeyed = await list_sessions(store, "ada", clock=browser.clock)
-    if keyed.client is None:
-        keyed, unkeyed = unkeyed, keyed
-    assert (len(keyed.user_agent), keyed.user_agent[:7]) == (199, "Firefox")
-    assert keyed.client is not None
-    assert len(keyed.client) == 32
-    assert "203.0.113.7" not in repr(store.arguments)
-    assert (unkeyed.user_agent, unkeyed.client) == ("", None)
-
-
-@pytest.mark.parametrize(
-    ("on_limit", "alive", "told"),
-    [
-        pytest.param("evict", [False, True, True, True], "session_evicted", id="S36 evict"),
-        pytest.param("refuse", [True, True, True, False], "session_limit_reached", id="S36 refuse"),
-    ],
-)
-async def test_the_limit_of_sessions(
-    browser: Browser, on_limit: str, alive: list[bool], told: str
-) -> None:
-    devices = [same(browser, max_sessions_per_user=3, on_limit=on_limit) for _ in range(4)]
-    for device in devices:
-        await device.visit(login())
-        browser.clock.advance(1)
-    assert browser.events.names == [told]
-    for device, lives in zip(devices, alive, strict=True):
-        await device.visit(lambda s: s.user)
-        assert (device.said == "ada") is lives
-
-
-async def test_S36_signing_in_again_evicts_nobody(browser: Browser) -> None:
-    devices = [same(browser, max_sessions_per_user=2, on_limit="refuse") for _ in range(2)]
-    for device in (*devices, *devices):
-        await device.visit(login())
-    for device in devices:
-        await device.visit(lambda s: s.user)
-        assert device.said == "ada"
-
-
-async def test_S36_a_refused_login_leaves_nobody_signed_in(browser: Browser) -> None:
-    fields = {"max_sessions_per_user": 1, "on_limit": "refuse"}
-    await same(browser, **fields).visit(login())
-    other = same(browser, **fields)
-    await other.visit(write())
-    answered = await other.visit(login())
-    assert answered.values("set-cookie") == [DELETION]
-
-
-@pytest.mark.parametrize(
-    ("epoch", "user"),
-    [
-        pytest.param(None, "ada", id="S38 no epoch"),
-        pytest.param(999.9, "ada", id="S38 begun after"),
-        pytest.param(1000.4, None, id="S38 begun before, in the same second"),
-        pytest.param(1000.25, None, id="S38 begun at that very instant"),
-        pytest.param(1000, None, id="S38 a whole second counts as before"),
-        pytest.param(999, "ada", id="S38 the second before"),
-    ],
-)
-@pytest.mark.parametrize("mode", ["cookie", "store"])
-async def test_user_epoch(
-    browser: Browser, epoch: float | None, user: str | None, mode: str
-) -> None:
-    async def ask(asked: str) -> float | None:
-        assert asked == "ada"
-        return epoch
-
-    browser.clock.now = 1000.25
-    if mode == "cookie":
-        browser.fields["store"] = None
-    for hook in (ask, lambda _: epoch):
-        browser.cookie = None
-        await browser.visit(login(), user_epoch=hook)
-        await browser.visit(lambda s: s.user, user_epoch=hook)
-        assert browser.said == user
-
-
-@pytest.mark.parametrize("how", ["failing", "hanging"])
-class TestOutage:
-    async def test_S39_loading_fails_closed(
-        self, browser: Browser, store: Watching, how: str
-    ) -> None:
-        await browser.visit(write())
-        setattr(store, how, ("load",))
-        answered = await browser.visit(show, store_timeout_seconds=0.001)
-        assert (answered.status, answered.value("retry-after")) == (503, "5")
-        assert answered.json()["code"] == "STORE_UNAVAILABLE"
-        assert "driver" not in answered.body.decode()
-        assert browser.events.names == ["session_load_failed"]
-
-    async def test_S39_or_goes_on_without_a_session(
-        self, browser: Browser, store: Watching, how: str
-    ) -> None:
-        await browser.visit(write())
-        setattr(store, how, ("load",))
-        answered = await browser.visit(
-            show, store_timeout_seconds=0.001, on_store_error="anonymous"
-        )
-        assert (answered.status, browser.said) == (200, {})
-        assert browser.events.names == ["session_load_failed"]
-        answered = await browser.visit(
-            write("b", 2), store_timeout_seconds=0.001, on_store_error="anonymous"
-        )
-        assert answered.values("set-cookie") == []
-
-    @pytest.mark.parametrize("operation", ["create", "save", "replace", "touch"])
-    async def test_S39_a_failed_save_keeps_the_response(
-        self, browser: Browser, store: Watching, how: str, operation: str
-    ) -> None:
-        if operation != "create":
-            await browser.visit(write())
-        browser.clock.advance(200)
-        act = {"touch": show, "replace": lambda s: s.regenerate()}.get(operation, write("b", 2))
-        setattr(store, how, (operation,))
-        answered = await browser.visit(act, store_timeout_seconds=0.001)
-        assert (answered.status, answered.values("set-cookie")) == (200, [])
-        assert browser.events.names == ["session_save_failed"]
-
-    async def test_S39_a_failed_logout_removes_the_cookie_at_least(
-        self, browser: Browser, store: Watching, how: str
-    ) -> None:
-        await browser.visit(login())
-        setattr(store, how, ("delete",))
-        answered = await browser.visit(lambda s: s.logout(), store_timeout_seconds=0.001)
-        assert answered.values("set-cookie") == [DELETION]
-        assert browser.events.names == ["session_save_failed"]
-
-
-async def test_S39_an_epoch_that_cannot_be_asked_fails_closed(browser: Browser) -> None:
-    await browser.visit(login())
-    answered = await browser.visit(show, user_epoch=lambda user: {}[user])
-    assert answered.status == 503
-    assert browser.events.names == ["session_load_failed"]
-
-
 async def test_S25_S26_the_clocks_of_a_record(browser: Browser, store: Watching) -> None:
     await browser.visit(login())
     begun = browser.clock()
@@ -490,10 +307,3 @@ async def test_S27_a_failed_response_saves_nothing(browser: Browser, store: Watc
     store.calls.clear()
     await browser.visit(lambda s: s.regenerate(), status=500)
     assert store.calls == ["load"]
-
-
-async def test_a_whole_store_will_do(clock: FakeClock, events: EventRecorder) -> None:
-    browser = Browser(clock, events, store=MemoryStore())
-    await browser.visit(write())
-    await browser.visit(show)
-    assert browser.said == {"a": 1}

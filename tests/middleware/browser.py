@@ -35,6 +35,8 @@ class Browser:
         self.fields = {"secret": S1, **fields}
         self.cookie: str | None = None
         self.said: Any = None
+        self._app: Any = None
+        self._guarded: list[tuple[dict[str, Any], SessionMiddleware]] = []
 
     async def visit(
         self,
@@ -54,9 +56,8 @@ class Browser:
             after(session)
             await send({"type": "http.response.body", "body": b""})
 
-        guarded = SessionMiddleware(
-            app, clock=self.clock, events=self.events, **{**self.fields, **fields}
-        )
+        self._app = app
+        guarded = self._guard({**self.fields, **fields})
         lines = cookie_lines
         if lines is None:
             lines = [] if self.cookie is None else [f"{NAME}={self.cookie}"]
@@ -64,6 +65,19 @@ class Browser:
         for line in answered.values("set-cookie"):
             self.cookie = line.partition(";")[0].partition("=")[2] or None
         return answered
+
+    def _guard(self, fields: dict[str, Any]) -> SessionMiddleware:
+        """Return the middleware of these fields, the same each time, as a server would keep it."""
+        for known, guarded in self._guarded:
+            if known == fields:
+                return guarded
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._app(scope, receive, send)
+
+        guarded = SessionMiddleware(app, clock=self.clock, events=self.events, **fields)
+        self._guarded.append((fields, guarded))
+        return guarded
 
 
 def write(key: str = "a", value: Any = 1) -> Callable[[Session], object]:

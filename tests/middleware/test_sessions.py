@@ -9,14 +9,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from asgi_security.asgi.context import current
-from asgi_security.crypto.base64url import encode_base64url
-from asgi_security.crypto.signing import PurposeSigner
-from asgi_security.errors import ConfigError
 from asgi_security.middleware.sessions import SessionLayer, SessionMiddleware
 from asgi_security.policy.sessions import SessionConfig
-from asgi_security.secret import Secret
 from asgi_security.testing import call
-from tests.middleware.browser import ATTRIBUTES, DELETION, NAME, S0, S1, Browser, show, write
+from tests.middleware.browser import ATTRIBUTES, DELETION, NAME, S1, Browser, show, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,114 +200,6 @@ async def test_S27_an_app_that_raises_saves_nothing_and_a_logout_holds(browser: 
     assert answered.values("set-cookie") == [DELETION]
 
 
-async def test_C1_P22_a_cookie_of_another_name_or_purpose(browser: Browser) -> None:
-    await browser.visit(write())
-    await browser.visit(show, cookie_lines=[f"other={browser.cookie}"], cookie_name="other")
-    assert browser.said == {}
-    await browser.visit(show, cookie_lines=[f"other={browser.cookie}"])
-    assert browser.said == {}
-
-
-async def test_C6_C7_several_cookies(browser: Browser) -> None:
-    await browser.visit(write("a", 1))
-    good = f"{NAME}={browser.cookie}"
-    browser.cookie = None
-    await browser.visit(write("a", 2))
-    other = f"{NAME}={browser.cookie}"
-    junk = [f"{NAME}=junk{n}" for n in range(8)]
-    for lines, expected in (
-        ([f"{junk[0]}; {good}"], {"a": 1}),
-        ([good, junk[0]], {"a": 1}),
-        (["x=1", good], {"a": 1}),
-        ([good, good], {"a": 1}),
-        ([f"{good}; \xa0{other}"], {"a": 1}),
-        ([*junk, good], {}),
-    ):
-        await browser.visit(show, cookie_lines=lines)
-        assert browser.said == expected
-    assert browser.events.names == []
-    await browser.visit(show, cookie_lines=[good, other])
-    assert browser.said == {}
-    assert browser.events.names == ["session_cookie_conflict"]
-
-
-async def test_C15_what_an_old_secret_signed_is_signed_anew_once(browser: Browser) -> None:
-    await browser.visit(write(), secret=S0)
-    answered = await browser.visit(show, old_secrets=[S0])
-    assert len(answered.values("set-cookie")) == 1
-    assert browser.said == {"a": 1}
-    answered = await browser.visit(show, old_secrets=[S0])
-    assert answered.values("set-cookie") == []
-    await browser.visit(show)
-    assert browser.said == {"a": 1}
-
-
-async def test_C16_a_removed_secret(browser: Browser) -> None:
-    await browser.visit(write(), secret=S0)
-    await browser.visit(show)
-    assert browser.said == {}
-
-
-def sign(message: bytes) -> str:
-    signer = PurposeSigner(Secret(S1), purpose=("asgi-security session cookie 1", NAME))
-    return signer.sign(message).decode()
-
-
-NOW = b"1700000000"
-
-
-@pytest.mark.parametrize(
-    "cookie",
-    [
-        pytest.param("", id="C18 empty"),
-        pytest.param(".", id="C18 a dot"),
-        pytest.param("..", id="C18 two dots"),
-        pytest.param("x" * 100_000, id="C18 100 kB"),
-        pytest.param("ü", id="C18 non-ASCII"),
-        pytest.param("a\0b", id="C18 NUL"),
-        pytest.param(sign(b"nonsense"), id="C18 authentic, no document"),
-        pytest.param(sign(b"{}"), id="C18 authentic, one line"),
-        pytest.param(sign(b'["h",1,2]\n{}'), id="C18 authentic, a short head"),
-        pytest.param(sign(b'["h","x",2,null]\n{}'), id="C18 authentic, no instant"),
-        pytest.param(
-            sign(b'["h",' + NOW + b"," + NOW + b",null]\n[1]"), id="C18 authentic, a list"
-        ),
-        pytest.param(
-            sign(b'["h",' + NOW + b"," + NOW + b",null]\n" + b"[" * 5000), id="C18 nesting"
-        ),
-        pytest.param(
-            sign(b"[1," + NOW + b"," + NOW + b',2]\n{"a":1}'), id="C18 authentic, numbers for names"
-        ),
-    ],
-)
-async def test_junk_is_no_session(browser: Browser, cookie: str) -> None:
-    answered = await browser.visit(show, cookie_lines=[f"{NAME}={cookie}"])
-    assert (answered.status, browser.said) == (200, {})
-
-
-async def test_C3_tampering_with_any_byte(browser: Browser) -> None:
-    await browser.visit(write())
-    assert browser.cookie is not None
-    for index in range(0, len(browser.cookie), 7):
-        cookie = list(browser.cookie)
-        cookie[index] = "A" if cookie[index] != "A" else "B"
-        await browser.visit(show, cookie_lines=[f"{NAME}={''.join(cookie)}"])
-        assert browser.said == {}
-
-
-async def test_C11_a_session_too_big_for_a_cookie(browser: Browser) -> None:
-    await browser.visit(write("a", 1))
-    answered = await browser.visit(write("b", "x" * 4000), status=201)
-    assert (answered.status, answered.values("set-cookie")) == (201, [])
-    (event,) = browser.events.events
-    assert event.name == "session_too_large"
-    assert event.facts["size_bytes"] > 4096
-    await browser.visit(show)
-    assert browser.said == {"a": 1}
-    with pytest.raises(ValueError, match="4096"):
-        await browser.visit(write("b", "x" * 4000), on_oversize="raise")
-
-
 async def test_S31_login_and_logout(browser: Browser) -> None:
     await browser.visit(write("cart", [1]))
     await browser.visit(lambda s: s.handle)
@@ -428,27 +316,3 @@ async def test_a_session_that_was_found_marks_the_response_private(browser: Brow
     await call(guarded)
     await call(guarded, headers={"cookie": f"{NAME}={browser.cookie}"})
     assert marks == [False, True]
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        pytest.param({"secret": S1, "store": object()}, id="a store that is none"),
-        pytest.param({"secret": S1, "revocations": object()}, id="revocations that are none"),
-        pytest.param({}, id="C17 no secret"),
-    ],
-)
-def test_what_cannot_be_built(fields: dict[str, Any]) -> None:
-    async def app(*_: Any) -> None: ...
-
-    with pytest.raises(ConfigError):
-        SessionMiddleware(app, **fields)
-
-
-async def test_C4_the_last_character(browser: Browser) -> None:
-    await browser.visit(write())
-    assert browser.cookie is not None
-    alphabet = encode_base64url(bytes(range(256))).decode()
-    for last in set(alphabet) - {browser.cookie[-1]}:
-        await browser.visit(show, cookie_lines=[f"{NAME}={browser.cookie[:-1]}{last}"])
-        assert browser.said == {}

@@ -146,6 +146,15 @@ def test_a_new_id_is_asked_for(
     assert (session.rotates, session.ended, session.signed_in) == (False, False, False)
 
 
+def test_S34_merged_data_is_taken_over() -> None:
+    session = open_session(snapshot())
+    session["b"] = 2
+    session.absorb(b'{"a":1,"b":2,"c":3}')
+    session.settle(snapshot(), b'{"a":1,"b":2,"c":3}')
+    session["d"] = 4
+    assert session.encode_change() == b'{"a":1,"b":2,"c":3,"d":4}'
+
+
 @pytest.mark.parametrize(
     ("before", "user", "data"),
     [

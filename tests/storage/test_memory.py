@@ -156,6 +156,10 @@ def test_D57_no_step_of_another_key_opens_a_lock(steps: list[tuple[int, str, int
 
 
 async def test_D57_clock_back_in_a_full_store() -> None:
+    single = MemoryAttempts(max_keys=1)
+    await fail(single, [build_account("one")], now=START)
+    await fail(single, [build_account("new")], now=START - 86_400)
+    assert await count_failures(single, "one", "new", now=START - 86_400) == [0, 1]
     attempts = MemoryAttempts(max_keys=2)
     await fail(attempts, [build_account("one")], now=START, times=1)
     await fail(attempts, [build_account("two")], now=START, times=1)

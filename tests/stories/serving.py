@@ -20,6 +20,8 @@ from tests.stories.guarding import guard
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hypercorn.config import Config
+
     from asgi_security.asgi.types import ASGIApp, Receive, Scope, Send
 
 OBSERVE = "/_scenery/observe"
@@ -38,7 +40,7 @@ def add_peephole(app: ASGIApp) -> ASGIApp:
         if path not in (OBSERVE, RELEASE):
             await app(scope, receive, send)
             return
-        if path == RELEASE:
+        if path == RELEASE and SCENERY.gate is not None:
             SCENERY.gate.set()
         body = json.dumps(SCENERY.observed()).encode()
         headers = [
@@ -71,8 +73,7 @@ def run_uvicorn(port: int) -> None:
     )
 
 
-def run_hypercorn(port: int) -> None:
-    from hypercorn.asyncio import serve  # noqa: PLC0415
+def configure_hypercorn(port: int) -> Config:
     from hypercorn.config import Config  # noqa: PLC0415
 
     config = Config()
@@ -83,13 +84,33 @@ def run_hypercorn(port: int) -> None:
     certificate, key = find_certificate()
     if certificate is not None:
         config.certfile, config.keyfile = str(certificate), str(key)
+    return config
+
+
+def run_hypercorn(port: int) -> None:
+    from hypercorn.asyncio import serve  # noqa: PLC0415
 
     async def main() -> None:
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        await serve(build(), config, shutdown_trigger=stop.wait)
+        await serve(build(), configure_hypercorn(port), shutdown_trigger=stop.wait)
 
     asyncio.run(main())
+
+
+def run_hypercorn_trio(port: int) -> None:
+    import trio  # noqa: PLC0415
+    from hypercorn.trio import serve  # noqa: PLC0415
+
+    async def wait_for_end() -> None:
+        with trio.open_signal_receiver(signal.SIGTERM) as signals:
+            async for _ in signals:
+                return
+
+    async def main() -> None:
+        await serve(build(), configure_hypercorn(port), shutdown_trigger=wait_for_end)
+
+    trio.run(main)
 
 
 def run_granian(port: int) -> None:
@@ -112,6 +133,7 @@ def run_granian(port: int) -> None:
 RUNNERS: dict[str, Callable[[int], None]] = {
     "uvicorn": run_uvicorn,
     "hypercorn": run_hypercorn,
+    "hypercorn_trio": run_hypercorn_trio,
     "granian": run_granian,
 }
 

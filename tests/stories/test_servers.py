@@ -16,15 +16,19 @@ if TYPE_CHECKING:
 
 APPS = ("bare", "starlette", "fastapi", "quart", "litestar", "django")
 SERVERS = ("uvicorn", "hypercorn", "granian")
+ON_TRIO = ("bare", "starlette", "fastapi")
 
 SETTINGS = [
     Setting(app, server, http2=http2)
     for app in APPS
-    for server in SERVERS
+    for server in (*SERVERS, "hypercorn_trio")
     for http2 in ((False, True) if server == "hypercorn" else (False,))
+    if server in SERVERS or app in ON_TRIO
 ]
 SETTINGS += [
-    setting._replace(tls=True) for setting in SETTINGS if setting.app in {"bare", "starlette"}
+    setting._replace(tls=True)
+    for setting in SETTINGS
+    if setting.app in {"bare", "starlette"} and setting.server in SERVERS
 ]
 
 CHAPTERS = [

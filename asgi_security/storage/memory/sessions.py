@@ -6,18 +6,19 @@ from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from asgi_security.errors import StorageError
 from asgi_security.storage.memory.expiring import Expiring
-from asgi_security.storage.protocols.sessions import (
-    Conflict,
-    Created,
-    Gone,
-    LimitReached,
-    Saved,
+from asgi_security.storage.protocols.sessions import Created, LimitReached, Saved, SessionRecord
+from asgi_security.storage.session_steps import (
+    check_repeated,
+    decide_replace,
+    decide_room,
+    decide_save,
 )
 
 if TYPE_CHECKING:
-    from asgi_security.storage.protocols.sessions import SessionRecord
+    from collections.abc import Sequence
+
+    from asgi_security.storage.protocols.sessions import Conflict, Gone
 
 
 class MemorySessions:
@@ -45,21 +46,17 @@ class MemorySessions:
     ) -> Created | LimitReached:
         """Store a new session, making room among the user's others if need be."""
         with self._lock:
-            present = self._sessions.get(record.digest, now)
-            if present is not None:
-                if present.handle != record.handle:
-                    raise StorageError("another session has this digest")
-                return Created()
-            evicted: list[SessionRecord] = []
-            if limit is not None and record.user is not None:
-                others = self._list(record.user, now)
-                evicted = others[max(0, limit - 1) :]
-                if limit < 1 or (evicted and not evict):
-                    return LimitReached()
+            repeated = check_repeated(self._sessions.get(record.digest, now), record)
+            if repeated is not None:
+                return repeated
+            others = () if record.user is None else self._list(record.user, now)
+            evicted = decide_room(others, limit, evict=evict)
+            if isinstance(evicted, LimitReached):
+                return evicted
             for other in evicted:
                 self._remove(other.digest)
             self._put(record, now)
-            return Created(tuple(other.handle for other in reversed(evicted)))
+            return Created(tuple([other.handle for other in evicted]))
 
     async def load(self, digest: bytes, *, now: float) -> SessionRecord | None:
         """Return the live session, or None."""
@@ -69,23 +66,11 @@ class MemorySessions:
     async def save(self, record: SessionRecord, *, now: float) -> Saved | Conflict | Gone:
         """Replace a live session's user, data, seen_at and idle expiry, if at its version."""
         with self._lock:
-            current = self._sessions.get(record.digest, now)
-            if current is None:
-                return Gone()
-            wanted = replace(
-                current,
-                user=record.user,
-                data=record.data,
-                seen_at=record.seen_at,
-                idle_expires_at=record.idle_expires_at,
-                version=record.version + 1,
-            )
-            if current == wanted:
-                return Saved(wanted.version)
-            if current.version != record.version:
-                return Conflict(current)
-            self._put(wanted, now)
-            return Saved(wanted.version)
+            change = decide_save(self._sessions.get(record.digest, now), record)
+            if not isinstance(change, SessionRecord):
+                return change
+            self._put(change, now)
+            return Saved(change.version)
 
     async def touch(
         self, digest: bytes, *, seen_at: float, idle_expires_at: float, now: float
@@ -108,19 +93,14 @@ class MemorySessions:
         self, digest: bytes, record: SessionRecord, *, now: float
     ) -> Saved | Conflict | Gone:
         """Put `record`, under its own digest, in the place of a live session."""
-        wanted = replace(record, version=record.version + 1)
         with self._lock:
             current = self._sessions.get(digest, now)
-            standing = self._sessions.get(record.digest, now)
-            if current is None:
-                if standing == wanted:
-                    return Saved(wanted.version)
-                return Gone()
-            if current.version != record.version or (standing is not None and standing != current):
-                return Conflict(current)
+            change = decide_replace(current, self._sessions.get(record.digest, now), record)
+            if not isinstance(change, SessionRecord):
+                return change
             self._remove(digest)
-            self._put(wanted, now)
-            return Saved(wanted.version)
+            self._put(change, now)
+            return Saved(change.version)
 
     async def delete(self, digest: bytes) -> bool:
         """Delete a session; tell whether there was one."""
@@ -152,7 +132,7 @@ class MemorySessions:
         with self._lock:
             return self._sessions.sweep(now, limit)
 
-    def _list(self, user: str, now: float) -> list[SessionRecord]:
+    def _list(self, user: str, now: float) -> Sequence[SessionRecord]:
         found = [self._sessions.get(digest, now) for digest in self._of_users.get(user, {})]
         alive = [record for record in found if record is not None]
         return sorted(alive, key=lambda record: (record.seen_at, record.digest), reverse=True)

@@ -42,6 +42,9 @@ class SqliteStore:
     An operation that takes longer than `timeout_seconds`, other processes' locks included, raises
     `StorageError`.
 
+    The clock is that of the machine the file is on, for all its processes: there is no skew between
+    them to check for.
+
     A facet given as a keyword takes the place of the store's own; it is neither swept nor closed.
     """
 

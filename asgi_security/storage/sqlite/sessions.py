@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from asgi_security.errors import StorageError
-from asgi_security.storage.protocols.sessions import (
-    Conflict,
-    Created,
-    Gone,
-    LimitReached,
-    Saved,
-    SessionRecord,
+from asgi_security.storage.protocols.sessions import Created, LimitReached, Saved, SessionRecord
+from asgi_security.storage.session_steps import (
+    check_repeated,
+    decide_replace,
+    decide_room,
+    decide_save,
 )
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
+    from asgi_security.storage.protocols.sessions import Conflict, Gone
     from asgi_security.storage.sqlite.worker import Worker
 
 COLUMNS = (
@@ -60,20 +59,17 @@ class SqliteSessions:
         """Store a new session, making room among the user's others if need be."""
 
         def step(connection: sqlite3.Connection) -> Created | LimitReached:
-            present = _load(connection, record.digest, now)
-            if present is not None:
-                if present.handle != record.handle:
-                    raise StorageError("another session has this digest")
-                return Created()
-            evicted: list[SessionRecord] = []
-            if limit is not None and record.user is not None:
-                evicted = _list(connection, record.user, now)[max(0, limit - 1) :]
-                if limit < 1 or (evicted and not evict):
-                    return LimitReached()
+            repeated = check_repeated(_load(connection, record.digest, now), record)
+            if repeated is not None:
+                return repeated
+            others = () if record.user is None else _list(connection, record.user, now)
+            evicted = decide_room(others, limit, evict=evict)
+            if isinstance(evicted, LimitReached):
+                return evicted
             for other in evicted:
                 connection.execute(DELETE, (other.digest,))
             _put(connection, record)
-            return Created(tuple(other.handle for other in reversed(evicted)))
+            return Created(tuple([other.handle for other in evicted]))
 
         return await self._writer.run(step)
 
@@ -85,23 +81,11 @@ class SqliteSessions:
         """Replace a live session's user, data, seen_at and idle expiry, if at its version."""
 
         def step(connection: sqlite3.Connection) -> Saved | Conflict | Gone:
-            current = _load(connection, record.digest, now)
-            if current is None:
-                return Gone()
-            wanted = replace(
-                current,
-                user=record.user,
-                data=record.data,
-                seen_at=record.seen_at,
-                idle_expires_at=record.idle_expires_at,
-                version=record.version + 1,
-            )
-            if current == wanted:
-                return Saved(wanted.version)
-            if current.version != record.version:
-                return Conflict(current)
-            _put(connection, wanted)
-            return Saved(wanted.version)
+            change = decide_save(_load(connection, record.digest, now), record)
+            if not isinstance(change, SessionRecord):
+                return change
+            _put(connection, change)
+            return Saved(change.version)
 
         return await self._writer.run(step)
 
@@ -120,18 +104,15 @@ class SqliteSessions:
         self, digest: bytes, record: SessionRecord, *, now: float
     ) -> Saved | Conflict | Gone:
         """Put `record`, under its own digest, in the place of a live session."""
-        wanted = replace(record, version=record.version + 1)
 
         def step(connection: sqlite3.Connection) -> Saved | Conflict | Gone:
             current = _load(connection, digest, now)
-            standing = _load(connection, record.digest, now)
-            if current is None:
-                return Saved(wanted.version) if standing == wanted else Gone()
-            if current.version != record.version or (standing is not None and standing != current):
-                return Conflict(current)
+            change = decide_replace(current, _load(connection, record.digest, now), record)
+            if not isinstance(change, SessionRecord):
+                return change
             connection.execute(DELETE, (digest,))
-            _put(connection, wanted)
-            return Saved(wanted.version)
+            _put(connection, change)
+            return Saved(change.version)
 
         return await self._writer.run(step)
 
@@ -166,7 +147,7 @@ def _load(connection: sqlite3.Connection, digest: bytes, now: float) -> SessionR
     return None if found is None else SessionRecord(*found)
 
 
-def _list(connection: sqlite3.Connection, user: str, now: float) -> list[SessionRecord]:
+def _list(connection: sqlite3.Connection, user: str, now: float) -> Sequence[SessionRecord]:
     return [SessionRecord(*found) for found in connection.execute(LIST, (user, now))]
 
 

@@ -147,7 +147,7 @@ def _serve(queue: Queue, opening: Opening) -> None:
             for job in batch:
                 job.error = job.error or error
             _close(connection)
-            connection = None
+            connection = None  # the next batch gets a fresh one, whatever this one has come to
         answer(batch)
         if stop is not None:
             _close(connection)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import anyio
+import anyio.lowlevel
 
 from asgi_security.storage.protocols import Admitted, Outcome
 from asgi_security.testing.contracts.expecting import (

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import anyio
 
 from asgi_security import current
 
@@ -36,7 +37,7 @@ class Scenery:
         self.background = 0
         self.logins = 0
         self.sockets = 0
-        self.gate = asyncio.Event()
+        self.gate: anyio.Event | None = None
 
     def start(self) -> None:
         self.lifespan = "started"
@@ -66,11 +67,11 @@ SCENERY = Scenery()
 
 async def stream_chunks() -> AsyncIterator[bytes]:
     """Produce the second chunk only once the client has said that it holds the first."""
-    SCENERY.gate = asyncio.Event()
+    gate = SCENERY.gate = anyio.Event()
     yield STREAM[0]
-    try:
-        await asyncio.wait_for(SCENERY.gate.wait(), _GATE_SECONDS)
-    except TimeoutError:
+    with anyio.move_on_after(_GATE_SECONDS):
+        await gate.wait()
+    if not gate.is_set():
         yield b"the first chunk never arrived"
         return
     for chunk in STREAM[1:]:

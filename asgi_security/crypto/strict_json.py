@@ -103,14 +103,14 @@ def parse_json_object(data: bytes) -> FrozenDict | None:
     """
     try:
         text = data.decode()
-        if text[:1] in _SPACE or text[-1:] in _SPACE:
-            text = text.strip(_SPACE)
+        if data[:1].isspace():
+            text = text.lstrip(_SPACE)
         arrays = data.count(b"[")
         # A cheap upper bound of the depth; only what exceeds it is worth a walk.
         if arrays + data.count(b"{") > _MAX_DEPTH and _is_too_deep(text):
             return None
         value, end = (_decode if arrays else _decode_flat)(text)
-        if end != len(text) or type(value) is not FrozenDict:
+        if type(value) is not FrozenDict or (end != len(text) and text[end:].strip(_SPACE)):
             return None
         if b"\\u" in data:
             json.dumps(value, ensure_ascii=False).encode()

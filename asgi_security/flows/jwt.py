@@ -156,10 +156,7 @@ class JwtVerifier:
             return REFUSED["malformed"]
         outcome: Outcome | None = self.try_verify(raw, now=now)
         if outcome is None:
-            source = self._reader.find_source(raw)
-            if isinstance(source, Refused) or source.published is None:
-                return _UNAVAILABLE
-            outcome = await self._verify_with_fetched(raw, source, source.published, now)
+            outcome = await self._verify_with_fetched(raw, now)
         return await self.check_revoked(outcome, now=now)
 
     async def check_revoked(self, outcome: Outcome, *, now: float) -> Outcome:
@@ -182,9 +179,10 @@ class JwtVerifier:
         ring = found.ring if found.published is None else await found.published.load(now)
         return None if ring is None else self._reader.read(raw, ring, found)
 
-    async def _verify_with_fetched(
-        self, token: bytes, source: KeySource, published: PublishedKeys, now: float
-    ) -> Outcome:
+    async def _verify_with_fetched(self, token: bytes, now: float) -> Outcome:
+        # Only a token whose source is published comes here: all others are decided at once.
+        source = cast("KeySource", self._reader.find_source(token))
+        published = cast("PublishedKeys", source.published)
         ring = await published.load(now)
         if ring is None:
             return _UNAVAILABLE

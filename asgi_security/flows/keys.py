@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from asgi_security.policy.jwt import JwtConfig
 
 _HEADERS = {"accept": "application/jwk-set+json, application/json", "accept-encoding": "identity"}
-_RETRY_SECONDS = 5.0
+_PAUSE_SECONDS = 5.0
 
 
 class FetchFailedError(Exception):
@@ -55,6 +55,8 @@ class PublishedKeys:
         self._events = events
         self._on_change = on_change
         self._transport = transport
+        # An attempt is dated by its begin: the pause after a failure is counted from its end.
+        self._retry_seconds = config.jwks_timeout_seconds + _PAUSE_SECONDS
         self._ring: KeyRing | None = None
         self._digest = b""
         self._fetched_at = 0.0
@@ -67,7 +69,7 @@ class PublishedKeys:
         if self._ring is None or _is_within(now, self._fetched_at, self._config.jwks_ttl_seconds):
             return self._ring
         # Past its time, and the issuer has just failed to answer: the old set has to do.
-        return self._get_stale(now) if self._has_tried(now, _RETRY_SECONDS) else None
+        return self._get_stale(now) if self._has_tried(now, self._retry_seconds) else None
 
     def may_look_again(self, now: float) -> bool:
         """Tell whether an unknown key id is worth a fetch yet."""
@@ -76,7 +78,7 @@ class PublishedKeys:
     async def load(self, now: float) -> KeyRing | None:
         """Return the keys, fetched if they must be; None while there are none to be had."""
         ring = self.get_ring(now)
-        if ring is not None or self._has_tried(now, _RETRY_SECONDS):
+        if ring is not None or self._has_tried(now, self._retry_seconds):
             return ring
         await self._fetch_together(now)
         return self.get_ring(now)

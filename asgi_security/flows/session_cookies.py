@@ -1,7 +1,8 @@
 """Does sessions whose data travels in the signed cookie itself.
 
 A copy of such a cookie stays good until it expires, also after a logout: only `revocations` or
-`user_epoch` can end it sooner, and then every session that is presented is asked about.
+`user_epoch` can end it sooner, and then every session that is presented is asked about. Of two
+responses at once that both change the session, the browser keeps the cookie that comes last.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from asgi_security.crypto.base64url import encode_base64url
 from asgi_security.crypto.signing import PurposeSigner
 from asgi_security.errors import StorageError
 from asgi_security.events import Severity
+from asgi_security.flows.revocations import compute_session_digest, compute_subject_digest
 from asgi_security.flows.session_keeping import SessionKeeper, Written
-from asgi_security.flows.sessions import digest_handle, digest_subject
 from asgi_security.policy.cookies import MAX_COOKIE_BYTES, SigningSecrets
 from asgi_security.policy.documents import encode_json, parse_document
 from asgi_security.policy.session_saving import Begin, End, Rotate, Touch
@@ -92,8 +93,8 @@ class CookieSessionKeeper(SessionKeeper):
         if found is None or self._revocations is None:
             return found
         revoked = await self._revocations.is_revoked(
-            [digest_handle(found.handle)],
-            subject=None if found.user is None else digest_subject(found.user),
+            [compute_session_digest(found.handle)],
+            subject=None if found.user is None else compute_subject_digest(found.user),
             issued_at=found.created_at,
             now=self._clock(),
         )
@@ -126,8 +127,8 @@ class CookieSessionKeeper(SessionKeeper):
     async def _end(self, over: Snapshot) -> None:
         if self._revocations is not None:
             expires_at = self._lifetimes.compute_absolute_end(over.created_at)
-            handle = digest_handle(over.handle)
-            await self._revocations.revoke(handle, expires_at=expires_at)
+            digest = compute_session_digest(over.handle)
+            await self._revocations.revoke(digest, expires_at=expires_at)
 
     def _write(self, session: Session, saving: Writing) -> Committed:
         if isinstance(saving, End):

@@ -1,21 +1,21 @@
 """Does what is done to sessions from outside: lists a user's, and revokes one, the others or all.
 
 The next request with a revoked session is anonymous; one that is already running is not disturbed.
+Sessions that live in their cookies cannot be listed; with `revocations`,
+`flows.revocations.revoke_subject` ends all of a user's, as it does with that user's tokens.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from asgi_security.clock import system_clock
-from asgi_security.crypto.digests import compute_unkeyed_digest
 
 if TYPE_CHECKING:
     from asgi_security.clock import Clock
     from asgi_security.policy.session_state import Session
-    from asgi_security.policy.sessions import SessionConfig
-    from asgi_security.storage.protocols import RevocationStore, SessionRecord, SessionStore
+    from asgi_security.storage.protocols import SessionRecord, SessionStore, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class SessionInfo:
 
 
 async def list_sessions(
-    store: SessionStore,
+    store: Store | SessionStore,
     user: str,
     *,
     current: Session | None = None,
@@ -40,50 +40,29 @@ async def list_sessions(
 ) -> tuple[SessionInfo, ...]:
     """Return the user's live sessions, the one seen last first; `current` marks the caller's."""
     handle = None if current is None else current.handle
-    records = await store.list_for(user, now=clock())
+    records = await resolve_sessions(store).list_for(user, now=clock())
     return tuple(_build_info(record, handle) for record in records)
 
 
-async def revoke_session(store: SessionStore, user: str, handle: str) -> bool:
+async def revoke_session(store: Store | SessionStore, user: str, handle: str) -> bool:
     """End the user's session of that handle; False if the user has none such."""
-    return await store.delete_handle(user, handle)
+    return await resolve_sessions(store).delete_handle(user, handle)
 
 
-async def revoke_other_sessions(store: SessionStore, user: str, *, current: Session) -> int:
+async def revoke_other_sessions(store: Store | SessionStore, user: str, *, current: Session) -> int:
     """End all of the user's sessions but the caller's; return how many there were."""
     kept = current.found if current.user == user else None
-    return await store.delete_for(user, keep=None if kept is None else kept.key)
+    return await resolve_sessions(store).delete_for(user, keep=None if kept is None else kept.key)
 
 
-async def revoke_all_sessions(store: SessionStore, user: str) -> int:
+async def revoke_all_sessions(store: Store | SessionStore, user: str) -> int:
     """End all of the user's sessions, the caller's included; return how many there were."""
-    return await store.delete_for(user)
+    return await resolve_sessions(store).delete_for(user)
 
 
-async def revoke_cookie_sessions(
-    revocations: RevocationStore,
-    user: str,
-    config: SessionConfig,
-    *,
-    clock: Clock = system_clock,
-) -> None:
-    """End all of the user's sessions that live in cookies and were begun up to now."""
-    now = clock()
-    await revocations.revoke_subject(
-        digest_subject(user),
-        before=now,
-        expires_at=now + config.absolute_timeout_seconds,
-    )
-
-
-def digest_handle(handle: str) -> bytes:
-    """Return what a revocation store knows a cookie session by."""
-    return compute_unkeyed_digest("session", handle)
-
-
-def digest_subject(user: str) -> bytes:
-    """Return what a revocation store knows the user of cookie sessions by."""
-    return compute_unkeyed_digest("subject", user)
+def resolve_sessions(store: Store | SessionStore) -> SessionStore:
+    """Return the sessions of a whole store, or what is that facet already."""
+    return cast("SessionStore", getattr(store, "sessions", store))
 
 
 def _build_info(record: SessionRecord, current: str | None) -> SessionInfo:

@@ -22,6 +22,7 @@ from asgi_security.policy.bearer import (
     Challenges,
     Fault,
     RequestFacts,
+    find_in_header,
     is_b64token,
     is_preflight,
 )
@@ -72,7 +73,10 @@ class JwtLayer(Layer):
     def enter(self, exchange: Exchange) -> Entered:
         """Let the request pass as its token's subject, or refuse it."""
         authorization = exchange.headers.get(b"authorization", ())
-        found = self._bearer.decide(authorization, self._gather(exchange))
+        if self._bearer.header_only and exchange.scope["type"] == "http":
+            found = find_in_header(authorization)
+        else:
+            found = self._bearer.decide(authorization, self._gather(exchange))
         if isinstance(found, Fault):
             return self._obey_fault(exchange, found)
         now = self._clock()

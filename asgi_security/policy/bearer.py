@@ -71,7 +71,15 @@ class RequestFacts(NamedTuple):
 class BearerPolicy:
     """Where tokens may be, compiled."""
 
-    __slots__ = ("_cookie", "_origins", "_parameter", "_protocol", "_skip_proof", "wants")
+    __slots__ = (
+        "_cookie",
+        "_origins",
+        "_parameter",
+        "_protocol",
+        "_skip_proof",
+        "header_only",
+        "wants",
+    )
 
     def __init__(self, config: JwtConfig) -> None:
         self._parameter = config.query_parameter
@@ -79,6 +87,8 @@ class BearerPolicy:
         self._protocol = config.websocket_protocol
         self._skip_proof = config.dangerously_skip_cookie_csrf
         self._origins = OriginPolicy(config.trusted_origins)
+        self.header_only: bool = self._parameter is None and not self._cookie
+        """Whether over HTTP `find_in_header` decides alone."""
         wants = {b"authorization", b"origin", b"access-control-request-method"}
         if self._cookie:
             wants |= {b"cookie", b"sec-fetch-site"}

@@ -7,9 +7,8 @@ Source: RFC 7519 section 4.1, RFC 9068 section 4, RFC 8725 sections 3.8-3.12.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
 
 from asgi_security.policy.jwt import ACCESS_TOKEN_CLAIMS, ACCESS_TOKEN_TYPE
 
@@ -39,8 +38,7 @@ _TEXTS = ("sub", "jti", "sid", "client_id")
 _PLAIN_TYPES = frozenset({None, "JWT", "jwt", ACCESS_TOKEN_TYPE})
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetime:
+class Lifetime(NamedTuple):
     """When a token may be used: from `begins_at` on and before `ends_at`, leeway included."""
 
     begins_at: float
@@ -86,17 +84,19 @@ class ClaimPolicy:
             if name not in claims:
                 return "missing_claim"
         for name in _TEXTS:
-            if type(claims.get(name, "")) is not str:
+            if name in claims and type(claims[name]) is not str:
                 return "bad_claim"
         if self._issuers is not None:
             issuer = claims.get("iss")
             if not isinstance(issuer, str) or issuer not in self._issuers:
                 return "wrong_issuer"
         named = claims.get("aud")
-        if (type(named) is not str or named not in self._audience) and not self._any_audience:
-            # Neither our name nor, where we have none, its absence: a list that holds it may do.
-            if "aud" in claims if not self._audience else not self._is_among(named):
-                return "wrong_audience"
+        if type(named) is str:
+            ours = named in self._audience
+        else:
+            ours = self._is_among(named) if "aud" in claims else not self._audience
+        if not ours and not self._any_audience:
+            return "wrong_audience"
         return self._compute_lifetime(claims)
 
     def _is_among(self, named: object) -> bool:

@@ -148,7 +148,12 @@ def compute_status(row: AttemptRow | None, schedule: LockoutSchedule, now: float
     ):
         row = copy_row(row)
         age(row, schedule, now)
-        last = row.last_failure_at
+    return describe(row, schedule, now)
+
+
+def describe(row: AttemptRow, schedule: LockoutSchedule, now: float) -> AttemptStatus:
+    """Return the state of a row whose charges and anchor are as of `now`."""
+    last = row.last_failure_at
     if last is None:
         return CLEAN
     failures = row.failures

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from asgi_security.flows.sessions import revoke_cookie_sessions
-from asgi_security.policy.sessions import SessionConfig
+from asgi_security.flows.revocations import revoke_subject
 from asgi_security.storage.memory import MemoryStore
-from tests.middleware.browser import DELETION, NAME, S1, Browser, Watching, login, same, show
+from tests.middleware.browser import DELETION, NAME, Browser, Watching, login, same, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,8 +74,8 @@ async def test_S35_all_of_a_users_sessions(browser: Browser, revocations: Watchi
     await browser.visit(login())
     other = same(browser)
     await other.visit(login("bob"))
-    config = SessionConfig(secret=S1)
-    await revoke_cookie_sessions(revocations, "ada", config, clock=browser.clock)
+    now = browser.clock()
+    await revoke_subject("ada", revocations, before=now, expires_at=now + 43200)
     for device, user in ((browser, None), (other, "bob")):
         await device.visit(lambda s: s.user)
         assert device.said == user

@@ -6,16 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from asgi_security.flows.sessions import (
-    digest_handle,
-    digest_subject,
     list_sessions,
     revoke_all_sessions,
-    revoke_cookie_sessions,
     revoke_other_sessions,
     revoke_session,
 )
 from asgi_security.policy.session_state import Session, Snapshot
-from asgi_security.policy.sessions import SessionConfig
 from asgi_security.storage.memory import MemoryStore
 from asgi_security.storage.protocols import SessionRecord
 from asgi_security.testing import FakeClock
@@ -105,20 +101,10 @@ async def test_S35_the_session_of_another_is_not_kept(store: SessionStore) -> No
     assert await revoke_other_sessions(store, "ada", current=current(9, "bob")) == 3
 
 
-async def test_S35_sessions_in_cookies_are_revoked_by_their_user() -> None:
-    revocations = MemoryStore().revocations
-    config = SessionConfig(secret="s" * 32)
-    await revoke_cookie_sessions(revocations, "ada", config, clock=NOW)
-
-    async def is_revoked(user: str, issued_at: float) -> bool:
-        subject = digest_subject(user)
-        return await revocations.is_revoked([], subject=subject, issued_at=issued_at, now=1600.0)
-
-    assert await is_revoked("ada", 1500.0)
-    assert not await is_revoked("ada", 1500.5)
-    assert not await is_revoked("bob", 1500.0)
-
-
-def test_digests_do_not_meet() -> None:
-    assert digest_handle("x") != digest_subject("x")
-    assert len(digest_handle("x")) == len(digest_subject("x")) == 32
+async def test_a_whole_store_will_do() -> None:
+    store = MemoryStore()
+    await store.sessions.create(RECORD, now=1000.0)
+    (info,) = await list_sessions(store, "ada", clock=NOW)
+    assert await revoke_session(store, "ada", info.handle)
+    assert await revoke_all_sessions(store, "ada") == 0
+    assert await revoke_other_sessions(store, "ada", current=current(1)) == 0

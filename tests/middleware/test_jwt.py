@@ -230,6 +230,18 @@ class TestWebSocket:
         assert not closed.accepted
         assert closed.close_code == 1008
 
+    @pytest.mark.parametrize(
+        "token",
+        [
+            pytest.param(mint(claims_of(aud="fastapi-users:mfa")), id="P25 audience"),
+            pytest.param(mint(claims_of(aud="us"), header={"typ": "mfa+jwt"}), id="P25 typ"),
+        ],
+    )
+    async def test_an_mfa_pre_token_opens_nothing(self, token: str) -> None:
+        guarded = guard(audience="us")
+        assert not (await connect_websocket(guarded, headers=bearer(token))).accepted
+        assert (await call(guarded, headers=bearer(token))).status == 401
+
     async def test_W104_the_header(self) -> None:
         assert (await connect_websocket(guard(), headers=bearer())).accepted
 

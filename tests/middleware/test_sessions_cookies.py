@@ -8,6 +8,8 @@ import pytest
 
 from asgi_security.crypto.base64url import encode_base64url
 from asgi_security.crypto.signing import PurposeSigner
+from asgi_security.flows.session_cookies import CookieSessionKeeper
+from asgi_security.middleware.sessions import SessionLayer
 from asgi_security.secret import Secret
 from tests.middleware.browser import NAME, S0, S1, Browser, show, write
 
@@ -75,7 +77,7 @@ def sign(message: bytes) -> str:
     return signer.sign(message).decode()
 
 
-NOW = b"1700000000"
+NOW = b"1700000000.0"
 
 
 @pytest.mark.parametrize(
@@ -153,6 +155,18 @@ async def test_C13_S25_a_cookie_seen_before_expires_all_the_same(browser: Browse
     assert browser.said == {}
 
 
+async def test_C18_an_authentic_cookie_must_be_right_in_every_part(browser: Browser) -> None:
+    parts = [b'"h"', NOW, NOW, b"null", b'{"a":1}']
+    wrong = [b"1", b"NaN", b"1e400", b"2", b"[1]"]
+    for index in range(-1, 5):
+        made = [*parts]
+        if index >= 0:
+            made[index] = wrong[index]
+        cookie = sign(b"[" + b",".join(made[:4]) + b"]\n" + made[4])
+        await browser.visit(show, cookie_lines=[f"{NAME}={cookie}"])
+        assert browser.said == ({"a": 1} if index < 0 else {})
+
+
 async def test_one_visitors_change_is_not_anothers(browser: Browser) -> None:
     await browser.visit(write("a", [1]))
     cookie = [f"{NAME}={browser.cookie}"]
@@ -164,8 +178,14 @@ async def test_one_visitors_change_is_not_anothers(browser: Browser) -> None:
 async def test_what_is_remembered_of_cookies_is_bounded(browser: Browser) -> None:
     await browser.visit(write())
     first = browser.cookie
+    ((_, guarded),) = browser._guarded
+    (layer,) = guarded.layers
+    assert isinstance(layer, SessionLayer)
+    keeper = layer._keeper
+    assert isinstance(keeper, CookieSessionKeeper)
     for number in range(1100):
         await browser.visit(write("n", number))
+        assert len(keeper._known) <= 1024
     for cookie, expected in ((first, {"a": 1}), (browser.cookie, {"a": 1, "n": 1099})):
         await browser.visit(show, cookie_lines=[f"{NAME}={cookie}"])
         assert browser.said == expected

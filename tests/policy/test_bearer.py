@@ -115,6 +115,9 @@ def test_places(lines: list[bytes], facts: RequestFacts, expected: Found | Fault
 def test_B68_query_and_cookie_are_off_by_default() -> None:
     facts = RequestFacts("GET", b"access_token=q", (b"c",))
     assert HEADER_ONLY.decide([], facts) is Fault.ABSENT
+    assert HEADER_ONLY.header_only
+    assert not EVERYWHERE.header_only
+    assert not BearerPolicy(config(cookie_name="token")).header_only
     assert b"cookie" not in HEADER_ONLY.wants
     assert b"cookie" in EVERYWHERE.wants
 

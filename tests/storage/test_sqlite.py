@@ -406,6 +406,24 @@ async def test_D58_statements_use_an_index(store: SqliteStore, statement: str) -
     assert not [line for line in plan if line.startswith("SCAN") or "TEMP B-TREE" in line]
 
 
+async def test_P54_tables_to_query(store: SqliteStore) -> None:
+    wanted = {
+        "failed_auth_attempts": {"at", "account", "client", "kind", "outcome", "user_agent"},
+        "auth_sessions": {"handle", "user_id", "seen_at", "created_at", "user_agent", "client"},
+        "revocations": {"digest", "expires_at"},
+        "one_time_values": {"kind", "digest", "value", "expires_at"},
+    }
+
+    def read(connection: sqlite3.Connection) -> dict[str, set[str]]:
+        statement = "SELECT name FROM pragma_table_info(?)"
+        return {
+            table: {row[0] for row in connection.execute(statement, (table,))} for table in wanted
+        }
+
+    columns = await store._reader.run(read)
+    assert all(names <= columns[table] for table, names in wanted.items())
+
+
 async def test_migrations_as_sql_make_the_same_tables(store: SqliteStore) -> None:
     def read(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
         found = connection.execute("SELECT type, name, tbl_name FROM sqlite_master ORDER BY name")

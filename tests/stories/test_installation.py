@@ -199,7 +199,7 @@ ROUTES = starlette_story.ROUTES
         pytest.param(bare_story.build, lambda s: unfused(bare_story.app, s), id="bare not fused"),
     ],
 )
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # the scenery's gate is asyncio's
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # Quart and Litestar know no other
 async def test_every_way_gives_the_same_answers(
     build: Callable[[], ASGIApp], install: Install
 ) -> None:

@@ -1,4 +1,4 @@
-"""Six apps under three servers, in one table: every chapter must be true in every setting."""
+"""Six apps under three real servers, in one table: every chapter is true in every setting."""
 
 from __future__ import annotations
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from asgi_security.errors import StorageError
 from asgi_security.storage.attempt_steps import (
     BUSY,
+    CLEAN,
     HISTORY_SECONDS,
     USER_AGENT_CHARACTERS,
     add_failure,
     age,
     compute_key_status,
+    compute_status,
     decide,
+    describe,
     settle,
     take_charge,
 )
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
     )
 
 _MAX_RECORDS = 10_000
+
+Charged: TypeAlias = "list[tuple[AttemptKey, Entry | None]]"
+"""Keys, each with its current row."""
 
 
 class MemoryAttempts:
@@ -60,23 +66,21 @@ class MemoryAttempts:
     async def charge(self, keys: Sequence[AttemptKey], *, ticket: bytes, now: float) -> Charge:
         """Charge every key, or none."""
         with self._lock:
-            found, missing = self._find_aged(keys, now)
-            if found:
-                for entry, is_charged in found:
-                    if is_charged and entry.charges and ticket in entry.charges:
+            aged, charged = self._find_aged(keys, now)
+            if aged:
+                for _, entry in charged:
+                    if entry is not None and entry.charges and ticket in entry.charges:
                         charged_at = entry.charges[ticket].charged_at
                         return Admitted(Receipt(ticket, tuple(keys), charged_at))
-                refusal = decide([(entry, entry.schedule) for entry, _ in found], now)
+                refusal = decide([(entry, entry.schedule) for entry in aged], now)
                 if refusal is not None:
                     return refusal
-            if missing and self._count + missing > self._max_keys:
-                present = [entry for entry, is_charged in found if is_charged]
-                if not self._make_room(missing, now, sparing=present):
-                    return BUSY
-            for key in keys:
-                charged = self._find(key.kind, key.digest) or self._add(key)
-                take_charge(charged, ticket, now)
-                self._queues.place(charged)
+            if not self._make_room(charged, now):
+                return BUSY
+            for key, entry in charged:
+                taken = self._add(key) if entry is None else entry
+                take_charge(taken, ticket, now)
+                self._queues.place(taken)
             return Admitted(Receipt(ticket, tuple(keys), now))
 
     async def settle(
@@ -89,13 +93,11 @@ class MemoryAttempts:
     ) -> Settled | None:
         """End a charge, once."""
         keys = receipt.keys
-        find = self._find
         with self._lock:
-            self._find_aged(keys, now)
-            before = tuple([compute_key_status(find, key, now) for key in keys])
+            charged = self._find_aged(keys, now)[1]
+            before = self._describe(charged, now)
             was_open = False
-            for key in keys:
-                entry = find(key.kind, key.digest)
+            for key, entry in charged:
                 forgets = key.forgets_on_success
                 if entry is not None and settle(
                     entry, receipt.ticket, outcome, forgets_on_success=forgets
@@ -108,12 +110,19 @@ class MemoryAttempts:
                 return None
             if record is not None:
                 self._keep(record)
-            return Settled(before, tuple([compute_key_status(find, key, now) for key in keys]))
+            return Settled(before, self._describe(charged, now))
 
     async def status(self, keys: Sequence[AttemptKey], *, now: float) -> tuple[AttemptStatus, ...]:
         """Return the state of each key, changing nothing."""
         with self._lock:
-            return tuple([compute_key_status(self._find, key, now) for key in keys])
+            statuses: list[AttemptStatus] = []
+            for key in keys:
+                if key.old_digests:
+                    statuses.append(compute_key_status(self._find, key, now))
+                else:
+                    entry = self._find(key.kind, key.digest)
+                    statuses.append(compute_status(entry, key.schedule, now))
+            return tuple(statuses)
 
     async def clear(self, keys: Sequence[AttemptKey]) -> None:
         """Forget each key."""
@@ -124,14 +133,13 @@ class MemoryAttempts:
     async def add_failure(self, keys: Sequence[AttemptKey], *, now: float) -> None:
         """Count a failure on each key without a charge before it."""
         with self._lock:
-            found, missing = self._find_aged(keys, now)
-            present = [entry for entry, is_charged in found if is_charged]
-            if missing and not self._make_room(missing, now, sparing=present):
+            charged = self._find_aged(keys, now)[1]
+            if not self._make_room(charged, now):
                 raise StorageError(f"all {self._max_keys} keys are locked or being verified")
-            for key in keys:
-                entry = self._find(key.kind, key.digest) or self._add(key)
-                add_failure(entry, now)
-                self._queues.place(entry)
+            for key, entry in charged:
+                failed = self._add(key) if entry is None else entry
+                add_failure(failed, now)
+                self._queues.place(failed)
 
     async def history(
         self, *, account: bytes | None = None, client: bytes | None = None, limit: int = 50
@@ -162,27 +170,23 @@ class MemoryAttempts:
         entries = self._entries.get(kind)
         return None if entries is None else entries.get(digest)
 
-    def _find_aged(
-        self, keys: Sequence[AttemptKey], now: float
-    ) -> tuple[list[tuple[Entry, bool]], int]:
+    def _find_aged(self, keys: Sequence[AttemptKey], now: float) -> tuple[list[Entry], Charged]:
         """Bring the rows of these keys to `now` and drop those that then say nothing.
 
-        Return what is left, each with whether it is a key's current row and no old one, and how
-        many keys have no current row.
+        Return all that are left, under old digests too; and the current one of each key.
         """
-        found: list[tuple[Entry, bool]] = []
-        missing = 0
+        aged: list[Entry] = []
+        charged: Charged = []
         for key in keys:
-            kept = self._age(key, key.digest, now)
-            if kept is None:
-                missing += 1
-            else:
-                found.append((kept, True))
+            entry = self._age(key, key.digest, now)
+            charged.append((key, entry))
+            if entry is not None:
+                aged.append(entry)
             for digest in key.old_digests:
                 old = self._age(key, digest, now)
                 if old is not None:
-                    found.append((old, False))
-        return found, missing
+                    aged.append(old)
+        return aged, charged
 
     def _age(self, key: AttemptKey, digest: bytes, now: float) -> Entry | None:
         entries = self._entries.get(key.kind)
@@ -196,10 +200,25 @@ class MemoryAttempts:
                 return None
         return entry
 
+    def _describe(self, charged: Charged, now: float) -> tuple[AttemptStatus, ...]:
+        """Return the state of each key, given its aged row."""
+        statuses: list[AttemptStatus] = []
+        for key, entry in charged:
+            if key.old_digests:
+                statuses.append(compute_key_status(self._find, key, now))
+            elif entry is None:
+                statuses.append(CLEAN)
+            else:
+                statuses.append(describe(entry, key.schedule, now))
+        return tuple(statuses)
+
     def _add(self, key: AttemptKey) -> Entry:
-        entry = Entry(key.kind, key.digest, key.schedule)
-        self._entries.setdefault(key.kind, {})[key.digest] = entry
-        self._count += 1
+        """Return a new row, or the one just added when a key is given twice."""
+        entries = self._entries.setdefault(key.kind, {})
+        entry = entries.get(key.digest)
+        if entry is None:
+            entry = entries[key.digest] = Entry(key.kind, key.digest, key.schedule)
+            self._count += 1
         return entry
 
     def _put_back(self, entry: Entry) -> None:
@@ -210,6 +229,7 @@ class MemoryAttempts:
 
     def _drop(self, entry: Entry) -> None:
         self._queues.remove(entry)
+        entry.forget()
         if self._entries[entry.kind].pop(entry.digest, None) is not None:
             self._count -= 1
 
@@ -219,20 +239,22 @@ class MemoryAttempts:
             if entry is not None:
                 self._drop(entry)
 
-    def _make_room(self, wanted: int, now: float, *, sparing: Sequence[Entry]) -> bool:
-        """Give up rows until `wanted` more fit, none of those that are about to be charged."""
-        if self._count + wanted <= self._max_keys:
+    def _make_room(self, charged: Charged, now: float) -> bool:
+        """Give up rows until one fits for each that is missing, none of those to be charged."""
+        if self._count + len(charged) <= self._max_keys:
             return True
-        for entry in sparing:
+        spared = [entry for _, entry in charged if entry is not None]
+        room = self._max_keys - (len(charged) - len(spared))
+        for entry in spared:
             self._queues.remove(entry)
-        while self._count + wanted > self._max_keys:
+        while self._count > room:
             victim = self._queues.find_victim(now)
             if victim is None:
                 break
             self._drop(victim)
-        for entry in sparing:
+        for entry in spared:
             self._queues.place(entry)
-        return self._count + wanted <= self._max_keys
+        return self._count <= room
 
     def _keep(self, record: AttemptRecord) -> None:
         if len(record.user_agent) > USER_AGENT_CHARACTERS:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from asgi_security.errors import StorageError
 from asgi_security.storage.sqlite.jobs import Job, answer
 
 if TYPE_CHECKING:
@@ -64,16 +65,18 @@ class Worker:
             thread.join(self._opening.timeout_seconds)  # it has nothing left to do but return
 
     def _start(self) -> None:
-        self._queue = SimpleQueue()
-        self._thread = threading.Thread(
-            target=_serve,
-            args=(self._queue, self._opening),
-            name="asgi_security sqlite",
-            daemon=True,
+        queue: Queue = SimpleQueue()
+        thread = threading.Thread(
+            target=_serve, args=(queue, self._opening), name="asgi_security sqlite", daemon=True
         )
-        self._thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise StorageError("no thread can be started") from error
+        self._queue = queue
+        self._thread = thread
         # The thread holds the queue and not the worker: a store that is dropped ends it too.
-        self._finalizer = weakref.finalize(self, self._queue.put, Stop(None))
+        self._finalizer = weakref.finalize(self, queue.put, Stop(None))
 
     def _stop(self, closed: Job[None] | None) -> threading.Thread | None:
         thread, self._thread = self._thread, None

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fastapi import FastAPI, Request  # noqa: TC002 -- read by FastAPI
-from litestar import Litestar, get
-from quart import Quart
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
@@ -178,12 +176,13 @@ class TestInPlace:
 
     @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # Quart runs on nothing else
     async def test_quart(self) -> None:
-        app = Quart(__name__)
+        quart = pytest.importorskip("quart")
+        app = quart.Quart(__name__)
 
-        @app.get("/")
         async def root() -> str:
             return "hello"
 
+        app.add_url_rule("/", view_func=root)
         add_security(app, env={})
         add_security(app, env={})
         answered = await call(app)
@@ -191,11 +190,12 @@ class TestInPlace:
         assert answered.value("x-content-type-options") == "nosniff"
 
     async def test_litestar(self) -> None:
-        @get("/")
+        litestar = pytest.importorskip("litestar")
+
         async def root() -> str:
             return "hello"
 
-        app = add_security(Litestar([root]), env={})
+        app = add_security(litestar.Litestar([litestar.get("/")(root)]), env={})
         answered = await call(app)
         assert answered.body == b"hello"
         assert answered.value("x-content-type-options") == "nosniff"

@@ -15,6 +15,7 @@ What holds for every pipeline, fused or nested:
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import TYPE_CHECKING, Any
 
 from asgi_security.asgi.context import CONTEXT_KEY, SecurityContext, current_context
@@ -59,6 +60,22 @@ def _compile_finishers(layers: Sequence[Layer]) -> tuple[Finisher, ...]:
     return tuple(layer.finish for layer in layers[::-1] if type(layer).finish is not Layer.finish)
 
 
+def _accept_keyword_app(initialise: Callable[..., None]) -> Callable[..., None]:
+    """Take `app` by keyword too, as some frameworks pass it.
+
+    In the signatures it stands by position only: where further fields are open, type checkers
+    take `Middleware(XMiddleware, ...)` and `add_middleware(XMiddleware, ...)` no other way.
+    """
+
+    @functools.wraps(initialise)
+    def accepting(self: Pipeline, *arguments: Any, **fields: Any) -> None:
+        if "app" in fields:
+            arguments = (fields.pop("app"), *arguments)
+        initialise(self, *arguments, **fields)
+
+    return accepting
+
+
 class Pipeline:
     """An ASGI app behind an ordered run of layers, the outermost first.
 
@@ -72,6 +89,8 @@ class Pipeline:
     def __init_subclass__(cls, *, fusible: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls._fusible = fusible
+        if "__init__" in cls.__dict__:
+            cls.__init__ = _accept_keyword_app(cls.__init__)  # type: ignore[method-assign]
 
     def __init__(
         self,

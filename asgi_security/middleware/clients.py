@@ -55,6 +55,7 @@ class ClientMiddleware(Pipeline, fusible=True):
     def __init__(
         self,
         app: ASGIApp,
+        /,
         config: ClientConfig | None = None,
         *,
         events: EventSink = log_event,

@@ -146,6 +146,7 @@ class CorsMiddleware(Pipeline, fusible=True):
     def __init__(
         self,
         app: ASGIApp,
+        /,
         config: CorsConfig | None = None,
         *,
         events: EventSink = log_event,

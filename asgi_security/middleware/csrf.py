@@ -67,6 +67,7 @@ class CsrfMiddleware(Pipeline, fusible=True):
     def __init__(
         self,
         app: ASGIApp,
+        /,
         config: CsrfConfig | None = None,
         *,
         events: EventSink = log_event,

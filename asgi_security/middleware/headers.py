@@ -99,6 +99,7 @@ class SecurityHeadersMiddleware(Pipeline, fusible=True):
     def __init__(
         self,
         app: ASGIApp,
+        /,
         config: SecurityHeadersConfig | None = None,
         *,
         events: EventSink = log_event,

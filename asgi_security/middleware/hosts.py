@@ -79,6 +79,7 @@ class HostsMiddleware(Pipeline, fusible=True):
     def __init__(
         self,
         app: ASGIApp,
+        /,
         config: HostsConfig | None = None,
         *,
         events: EventSink = log_event,

@@ -280,6 +280,7 @@ class JwtMiddleware(Pipeline, fusible=True):
     def __init__(
         self,
         app: ASGIApp,
+        /,
         config: JwtConfig | None = None,
         *,
         clock: Clock = system_clock,

@@ -257,6 +257,7 @@ class LockoutMiddleware(Pipeline, fusible=True):
     def __init__(
         self,
         app: ASGIApp,
+        /,
         config: LockoutConfig | None = None,
         *,
         attempts: Store | AttemptStore,

@@ -139,6 +139,7 @@ class SessionMiddleware(Pipeline, fusible=True):
     def __init__(
         self,
         app: ASGIApp,
+        /,
         config: SessionConfig | None = None,
         *,
         clock: Clock = system_clock,

@@ -8,10 +8,13 @@ draft-cutler-httpbis-partitioned-cookies.
 from __future__ import annotations
 
 import re
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from asgi_security.secret import Secret
 from asgi_security.validation import Findings, configuration, is_token
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SameSite: TypeAlias = Literal["lax", "strict", "none"]
 
@@ -162,7 +165,7 @@ class SigningSecrets:
     """The secret that signs and the retired ones that still verify, each of 32 bytes or more."""
 
     secret: Secret | str | bytes
-    old_secrets: tuple[Secret | str | bytes, ...] = ()
+    old_secrets: Sequence[Secret | str | bytes] = ()
 
     def __post_init__(self) -> None:
         """Check all secrets; drop old ones that repeat the current one or one another."""

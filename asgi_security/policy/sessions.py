@@ -13,6 +13,8 @@ from asgi_security.policy.cookies import CookieConfig, SigningSecrets
 from asgi_security.validation import Findings, configuration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from asgi_security.policy.cookies import SameSite
     from asgi_security.secret import Secret
 
@@ -50,7 +52,7 @@ class SessionConfig:
     """
 
     secret: Secret | str | bytes | None = None
-    old_secrets: tuple[Secret | str | bytes, ...] = ()
+    old_secrets: Sequence[Secret | str | bytes] = ()
     cookie_name: str | None = None
     store: object | None = None
     idle_timeout_seconds: float = 1800

@@ -160,6 +160,18 @@ async def test_a_subclass_is_never_fused() -> None:
     assert len(Fusing(Mine(hello, [Layer()]), [Layer()]).layers) == 1
 
 
+async def test_the_app_may_be_given_by_keyword_as_some_frameworks_do() -> None:
+    class Mountable(Pipeline, fusible=True):
+        def __init__(self, app: ASGIApp, /, *, mark: str = "a") -> None:
+            super().__init__(app, [Marking(mark, [])])
+
+    build: Any = Mountable
+    for app in (Mountable(hello, mark="b"), build(app=hello, mark="b")):
+        assert (await call(app)).values("x-mark") == ["b"]
+    with pytest.raises(TypeError):
+        build(mark="b")
+
+
 async def test_CORS47_other_scopes_pass_with_the_same_objects() -> None:
     got: list[Any] = []
 

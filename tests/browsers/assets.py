@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 import mimetypes
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
 PACKAGES = Path(__file__).parent / "node_modules"
+
+FOR_EVERYONE = {
+    "access-control-allow-origin": "*",
+    "cross-origin-resource-policy": "cross-origin",
+    "cache-control": "public, max-age=3600",
+}
 
 _PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d494844520000000100000001080600000"
@@ -27,26 +36,27 @@ async def serve_package(request: Request) -> Response:
     if not path.is_relative_to(folder) or not path.is_file():
         return PlainTextResponse("no such file", 404)
     version = json.loads((folder / "package.json").read_text())["version"]
-    if f"{version}.".startswith(f"{wanted}.") is False:
+    if not f"{version}.".startswith(f"{wanted}."):
         return PlainTextResponse(f"{version} is installed: change package.json", 404)
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    headers = {
-        "access-control-allow-origin": "*",
-        "cross-origin-resource-policy": "cross-origin",
-        "cache-control": "public, max-age=3600",
-    }
-    return Response(path.read_bytes(), media_type=kind, headers=headers)
+    return Response(path.read_bytes(), media_type=kind, headers=FOR_EVERYONE)
 
 
 async def serve_picture(request: Request) -> Response:
-    return Response(_PIXEL, media_type="image/png")
+    return Response(_PIXEL, media_type="image/png", headers=FOR_EVERYONE)
 
 
 async def serve_style(request: Request) -> Response:
-    face = "@font-face{font-family:Roboto;src:url(https://fonts.gstatic.com/roboto.woff2)}"
-    return Response(face, media_type="text/css")
+    face = "@font-face{font-family:Roboto;src:url(https://fonts.gstatic.com/font.woff2)}"
+    return Response(face, media_type="text/css", headers=FOR_EVERYONE)
+
+
+async def serve_font(request: Request) -> Response:
+    """Answer with no font: what is tested is that a page may ask for it."""
+    return Response(status_code=204, headers=FOR_EVERYONE)
 
 
 packages = Starlette(routes=[Route("/npm/{package}/{file:path}", serve_package)])
 pictures = Starlette(routes=[Route("/{path:path}", serve_picture)])
+fonts = Starlette(routes=[Route("/{path:path}", serve_font)])
 styles = Starlette(routes=[Route("/{path:path}", serve_style)])

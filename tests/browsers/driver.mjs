@@ -36,6 +36,7 @@ const FIREFOX_PREFERENCES = {
   'network.captive-portal-service.enabled': false,
   'network.connectivity-service.enabled': false,
   'security.OCSP.enabled': 0,
+  'services.settings.server': 'data:,#remote-settings-dummy/v1',
 };
 
 const launching = {

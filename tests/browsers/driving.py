@@ -10,7 +10,7 @@ import subprocess
 import threading
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import pytest
 
@@ -18,29 +18,31 @@ if TYPE_CHECKING:
     from tests.browsers.network import Network
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 START_SECONDS = 120.0
 ANSWER_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
 EXECUTABLES = {"chromium": ("chromium", "chromium-browser"), "firefox": ("firefox-esr", "firefox")}
 INSTALL = "apt-get update && apt-get install -y --no-install-recommends chromium firefox-esr nodejs"
-INSTALL_PACKAGES = "(cd tests/browsers && npm ci)"
 
 
 def find_executable(kind: str) -> str:
-    """Find a browser; where there is none, skip with the commands that install it, or fail in CI."""
+    """Find a browser, or skip with the commands that install it."""
     found = next(filter(None, map(shutil.which, EXECUTABLES[kind])), None)
-    if found is None:
-        miss(f"no {kind} here: {INSTALL}")
-    if shutil.which("node") is None:
-        miss(f"no Node here: {INSTALL}")
-    if not (HERE / "node_modules" / "puppeteer-core").exists():
-        miss(f"no npm packages here: {INSTALL_PACKAGES}")
-    return str(found)
+    return found or miss(f"no {kind} here: {INSTALL}")
 
 
-def miss(reason: str) -> None:
-    """Skip the test, unless this is CI, where everything must be there."""
+def find_node(folder: Path) -> str:
+    """Find Node, and the packages that the scripts in this folder need."""
+    node = shutil.which("node") or miss(f"no Node here: {INSTALL} npm")
+    if not (folder / "node_modules" / ".package-lock.json").exists():
+        miss(f"no npm packages here: npm ci --prefix {folder.relative_to(ROOT)}")
+    return node
+
+
+def miss(reason: str) -> NoReturn:
+    """Skip the test; fail it in CI, where everything must be there."""
     if os.environ.get("CI"):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
@@ -92,6 +94,12 @@ class Page:
         seen: dict[str, Any] = self.run(script)
         return seen
 
+    def read(self, selector: str) -> str:
+        """Wait for an element and return its text."""
+        found = f"document.querySelector({json.dumps(selector)})"
+        text: str = self.run(f"return (await until(() => {found})).innerText;")
+        return text
+
     @property
     def violations(self) -> list[str]:
         """What the page's Content-Security-Policy has stopped: directive, target, disposition."""
@@ -117,7 +125,7 @@ class Browser:
 
     def __init__(self, kind: str, executable: str, profile: Path, network: Network) -> None:
         self.kind = kind
-        command = ["node", "driver.mjs", kind, executable, str(profile)]
+        command = [find_node(HERE), "driver.mjs", kind, executable, str(profile)]
         command += [str(network.proxy_port), network.identity.key_hash]
         self._answers: queue.Queue[str] = queue.Queue()
         self._names = count()

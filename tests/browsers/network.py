@@ -9,19 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import uvicorn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from asgi_security.asgi.types import ASGIApp, Receive, Scope, Send
+    from asgi_security.asgi.types import ASGIApp, Message, Receive, Scope, Send
     from tests.browsers.certificates import Identity
 
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
+ANSWER_SECONDS = 20.0
 _CHUNK_BYTES = 65_536
+_STARTS = {"http.response.start", "websocket.http.response.start", "websocket.accept"}
+_SWITCHED = 101
 
 
 class Seen(NamedTuple):
@@ -30,7 +33,7 @@ class Seen(NamedTuple):
     host: str
     method: str
     path: str
-    status: int | None
+    status: int
     headers: dict[str, str]
     """The headers of the response."""
 
@@ -41,81 +44,91 @@ class Sites:
     def __init__(self, apps: Mapping[str, ASGIApp]) -> None:
         self.apps = apps
         self.seen: list[Seen] = []
+        self._changed = threading.Condition()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return
         host = dict(scope["headers"]).get(b"host", b"").decode().partition(":")[0]
-        start: dict[str, object] = {}
 
-        async def note(message: dict[str, object]) -> None:
-            if message["type"] in {"http.response.start", "websocket.http.response.start"}:
-                start.update(message)
-            elif message["type"] == "websocket.accept":
-                start["status"] = 101
-            if "status" in start and "noted" not in start:
-                start["noted"] = True
-                self._write(scope, host, start)
+        async def note(message: Message) -> None:
+            if message["type"] in _STARTS:
+                self._write(scope, host, message)
             await send(message)
 
         await self.apps[host](scope, receive, note)
 
-    def _write(self, scope: Scope, host: str, start: dict[str, object]) -> None:
+    def _write(self, scope: Scope, host: str, start: Message) -> None:
         lines = start.get("headers") or ()
-        headers = {name.decode(): value.decode("latin-1") for name, value in lines}  # type: ignore[attr-defined] # as ASGI has it
-        status = start["status"]
-        method = scope.get("method", "WEBSOCKET")
-        self.seen.append(Seen(host, method, scope["path"], status, headers))  # type: ignore[arg-type] # as ASGI has it
+        headers = {name.decode().lower(): value.decode("latin-1") for name, value in lines}
+        status = start.get("status", _SWITCHED)
+        seen = Seen(host, scope.get("method", "WEBSOCKET"), scope["path"], status, headers)
+        with self._changed:
+            self.seen.append(seen)
+            self._changed.notify_all()
+
+    def wait_for(self, host: str, path: str) -> Seen:
+        """Wait for the first request for this path, and return it."""
+        with self._changed:
+            came = self._changed.wait_for(lambda: self.find(host, path), ANSWER_SECONDS)
+        assert came, f"{host}{path} was never asked for"
+        return came[0]
 
     def find(self, host: str, path: str) -> list[Seen]:
         return [seen for seen in self.seen if (seen.host, seen.path) == (host, path)]
 
 
 class Network:
-    """The server and the proxy, in a thread of their own."""
+    """The server, over TLS and without, and the proxy, in a thread of their own."""
 
     def __init__(self, apps: Mapping[str, ASGIApp], identity: Identity) -> None:
         self.sites = Sites(apps)
         self.identity = identity
         self.proxy_port = 0
         self.refused: list[str] = []
-        self._server_port = 0
+        self.server_port = 0
+        self.plain_port = 0
+        secure = {"ssl_certfile": identity.certificate, "ssl_keyfile": identity.key}
+        self._servers = [self._build_server(**secure), self._build_server()]
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="network", daemon=True)
+
+    def _build_server(self, **options: Any) -> uvicorn.Server:
         config = uvicorn.Config(
             self.sites,
             host="127.0.0.1",
             port=0,
-            ssl_certfile=identity.certificate,
-            ssl_keyfile=identity.key,
             server_header=False,
             ws="websockets-sansio",
             lifespan="off",
             log_config=None,
             timeout_graceful_shutdown=2,
+            **options,
         )
-        self._server = uvicorn.Server(config)
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="network", daemon=True)
+        return uvicorn.Server(config)
 
     def start(self) -> None:
         self._thread.start()
         assert self._ready.wait(START_SECONDS), "the sites do not start"
 
     def stop(self) -> None:
-        self._server.should_exit = True
+        for server in self._servers:
+            server.should_exit = True
         self._thread.join(STOP_SECONDS)
 
     def _run(self) -> None:
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
-        serving = asyncio.create_task(self._server.serve())
-        while not self._server.started and not serving.done():
+        serving = [asyncio.create_task(server.serve()) for server in self._servers]
+        while not all(server.started for server in self._servers):
+            assert not any(task.done() for task in serving), "a server has ended"
             await asyncio.sleep(0.01)
-        self._server_port = self._server.servers[0].sockets[0].getsockname()[1]
+        self.server_port, self.plain_port = map(_find_port, self._servers)
         proxy = await asyncio.start_server(self._answer, "127.0.0.1", 0)
-        self.proxy_port = proxy.sockets[0].getsockname()[1]
+        self.proxy_port = _find_port(proxy)
         self._ready.set()
-        await serving
+        await asyncio.gather(*serving)
         proxy.close()
         leftover = asyncio.all_tasks() - {asyncio.current_task()}
         for task in leftover:
@@ -132,13 +145,19 @@ class Network:
                 self.refused.append(target)
                 writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
                 return
-            onward = await asyncio.open_connection("127.0.0.1", self._server_port)
+            onward = await asyncio.open_connection("127.0.0.1", self.server_port)
             writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
             await asyncio.gather(_pump(reader, onward[1]), _pump(onward[0], writer))
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
             pass  # a browser may open a connection and think better of it
         finally:
             writer.close()
+
+
+def _find_port(server: uvicorn.Server | asyncio.Server) -> int:
+    inner = server.servers[0] if isinstance(server, uvicorn.Server) else server
+    port: int = inner.sockets[0].getsockname()[1]
+    return port
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

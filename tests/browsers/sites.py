@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
@@ -23,14 +22,15 @@ from asgi_security import (
     current,
     harden,
 )
-from tests.browsers.assets import packages, pictures, styles
+from tests.browsers.assets import fonts, packages, pictures, styles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from starlette.requests import Request
     from starlette.websockets import WebSocket
 
-    from asgi_security.asgi.types import ASGIApp
+    from asgi_security.asgi.types import ASGIApp, Message, Receive, Scope, Send
 
 SECRET = "browsers-" * 5
 APP = "https://app.example.test"
@@ -43,6 +43,7 @@ SHOP = "https://shop.test"
 MARKET = "https://market.test"
 WIDGET = "https://widget.test"
 BANK = "https://bank.test"
+VAULT = "https://vault.example.test"
 DOCS = "https://docs.test"
 REDOC = "https://redoc.test"
 STRICT = "https://strict.test"
@@ -123,14 +124,14 @@ async def serve_style(request: Request) -> Response:
 def send_policy_always(app: ASGIApp) -> ASGIApp:
     """Send a fresh nonce with 304 too, as one should not: it replaces the kept page's policy."""
 
-    async def wrapped(scope: dict, receive: object, send: object) -> None:  # type: ignore[type-arg]
-        async def note(message: dict) -> None:  # type: ignore[type-arg]
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def add_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
                 policy = f"script-src 'nonce-{current().csp_nonce}'".encode()
                 message["headers"] = [*message["headers"], (b"content-security-policy", policy)]
-            await send(message)  # type: ignore[operator]
+            await send(message)
 
-        await app(scope, receive, note)
+        await app(scope, receive, add_policy)
 
     return wrapped
 
@@ -192,6 +193,7 @@ def build_sites() -> Mapping[str, ASGIApp]:
         PUBLIC: harden(build_api(), cors=public),
         WIDGET: harden(build_api(), cors=shops, sessions=widget),
         BANK: harden(bank, csrf=CsrfConfig(), sessions=SessionConfig(secret=SECRET)),
+        VAULT: harden(build_api(), cors=private, csrf=CsrfConfig(isolate_resources=True)),
         DOCS: harden(build_documented()),
         REDOC: harden(build_documented(), headers=build_redoc_headers()),
         STRICT: harden(build_nonce_pages(), headers=strict),
@@ -203,7 +205,7 @@ def build_sites() -> Mapping[str, ASGIApp]:
         "fastapi.tiangolo.com": pictures,
         "cdn.redoc.ly": pictures,
         "fonts.googleapis.com": styles,
-        "fonts.gstatic.com": pictures,
+        "fonts.gstatic.com": fonts,
     }
     return {origin.removeprefix("https://"): app for origin, app in apps.items()} | assets
 

@@ -74,9 +74,9 @@ def test_CORS72_form_of_another_site_is_stopped(page: Page, sites: Sites) -> Non
     page.goto(BANK)
     assert visit(page, BANK) == 1
     page.goto(EVIL)
-    assert page.leave(POST_FORM).status == 403
-    assert "transferred" not in page.run("return document.body.innerText;")
-    assert [seen.status for seen in sites.find("bank.test", "/transfer")] == [403]
+    # What becomes of the tab differs: Firefox offers to save a problem+json, Chromium shows it.
+    page.run(POST_FORM)
+    assert sites.wait_for("bank.test", "/transfer").status == 403
 
 
 def test_CORS72_form_of_the_own_site_passes(page: Page) -> None:

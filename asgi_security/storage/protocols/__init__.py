@@ -67,4 +67,7 @@ __all__ = [
     "SessionStore",
     "Settled",
     "Store",
+    "ThrottleRule",
+    "ThrottleState",
+    "ThrottleStore",
 ]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from asgi_security.storage.protocols.once import OneTimeStore
     from asgi_security.storage.protocols.revocations import RevocationStore
     from asgi_security.storage.protocols.sessions import SessionStore
+    from asgi_security.storage.protocols.throttle import ThrottleStore
 
 
 class Store(Protocol):
@@ -38,6 +39,11 @@ class Store(Protocol):
     @property
     def once(self) -> OneTimeStore:
         """One-time values."""
+        ...
+
+    @property
+    def throttles(self) -> ThrottleStore:
+        """Quotas in use."""
         ...
 
     async def sweep(self, *, now: float) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.cases import CASES
 from benchmarks.measure import FULL, QUICK
-from benchmarks.report import build_document, print_table, write_json
+from benchmarks.report import build_document, build_part, print_table, write_json
 from benchmarks.rows import Row
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def main(
     rows = run(cases, effort)
     print_table(rows, to_stderr=options.json == "-")
     if options.json:
-        write_json(build_document(rows, effort), options.json)
+        write_json(build_document(build_part(rows, effort)), options.json)
     return 1 if any(row.fault for row in rows) else 0
 
 

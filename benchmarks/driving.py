@@ -7,6 +7,7 @@ app becomes one that takes a scope; a store call is one as it stands.
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 BODY = b"Hello, world!"
-_REQUEST_LINES: tuple[Header, ...] = (
+BROWSER_LINES: tuple[Header, ...] = (
     (b"host", b"example.com"),
     (b"user-agent", b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
     (b"accept", b"application/json"),
@@ -58,7 +59,7 @@ def build_scope(
         "raw_path": path.encode(),
         "query_string": b"",
         "root_path": "",
-        "headers": [*_REQUEST_LINES, *lines],
+        "headers": [*BROWSER_LINES, *lines],
         "client": (client, 50000),
         "server": ("10.0.0.1", 443),
         "extensions": {},
@@ -190,10 +191,15 @@ def ask(app: ASGIApp, scope: Scope, *, body: bytes = b"") -> Answered:
     async def call() -> None:
         await app(dict(scope), receive, send)
 
-    asyncio.run(call())
+    wait_for(call())
     return answered
 
 
 def wait_for(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that may wait, in an event loop of its own."""
-    return asyncio.run(coroutine)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    with ThreadPoolExecutor(1) as pool:  # a server makes its app within its own loop
+        return pool.submit(asyncio.run, coroutine).result()

@@ -6,8 +6,10 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -16,20 +18,15 @@ from rich.table import Table
 from benchmarks.rows import OURS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from benchmarks.measure import Effort, Quartiles
     from benchmarks.rows import Row, SideResult
 
 _PACKAGES = (
-    "asgi-security",
-    "starlette",
-    "itsdangerous",
-    "pyjwt",
-    "joserfc",
-    "cryptography",
-    "limits",
-    "secure",
+    *("asgi-security", "starlette", "itsdangerous", "pyjwt", "joserfc", "cryptography"),
+    *("authx", "limits", "slowapi", "fastapi-guard", "secure", "secweb", "asgi-cors"),
+    *("starsessions", "litestar", "svc-infra", "uvicorn", "uvloop", "httptools", "granian"),
 )
 _SIGNIFICANT = {"us": "{:.2f}", "ms": "{:.1f}", "bytes": "{:.0f}"}
 
@@ -41,6 +38,16 @@ def _find_version(package: str) -> str | None:
         return None
 
 
+def _find_processor() -> str:
+    """Find the model of the processor, where the system tells it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor()
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return found.group(1).strip() if found else platform.processor()
+
+
 def describe_machine() -> dict[str, Any]:
     """Describe where the numbers come from: without it nobody can tell what they mean."""
     return {
@@ -48,15 +55,23 @@ def describe_machine() -> dict[str, Any]:
         "implementation": platform.python_implementation(),
         "system": platform.system(),
         "machine": platform.machine(),
+        "processor": _find_processor(),
         "processors": os.cpu_count(),
         "versions": {package: _find_version(package) for package in _PACKAGES},
     }
 
 
-def build_document(rows: Sequence[Row], effort: Effort) -> dict[str, Any]:
-    """Build the JSON document of a run."""
+def build_document(*parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Build the JSON document of a run from the parts that its commands made."""
+    document: dict[str, Any] = {"machine": describe_machine()}
+    for part in parts:
+        document.update(part)
+    return document
+
+
+def build_part(rows: Sequence[Row], effort: Effort) -> dict[str, Any]:
+    """Build the part of the document that the timed rows are."""
     return {
-        "machine": describe_machine(),
         "effort": asdict(effort),
         "rows": [
             {
@@ -125,7 +140,17 @@ def build_table(rows: Sequence[Row]) -> Table:
     return table
 
 
-def print_table(rows: Sequence[Row], *, to_stderr: bool) -> None:
-    """Print the table; beside a JSON document on stdout it goes to stderr."""
+def show_median(value: Quartiles | None, form: str) -> str:
+    """Show the median alone, as `form` says."""
+    return "-" if value is None else form.format(value.median)
+
+
+def print_any(table: Table, *, to_stderr: bool) -> None:
+    """Print a table; beside a JSON document on stdout it goes to stderr."""
     console = Console(stderr=to_stderr, width=None if sys.stdout.isatty() else 132)
-    console.print(build_table(rows))
+    console.print(table)
+
+
+def print_table(rows: Sequence[Row], *, to_stderr: bool) -> None:
+    """Print the timed rows."""
+    print_any(build_table(rows), to_stderr=to_stderr)

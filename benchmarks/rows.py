@@ -7,6 +7,8 @@ compared: a guard that does something else is not faster or slower, it is differ
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,7 +22,7 @@ from benchmarks.measure import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from benchmarks.driving import Inputs, Step
     from benchmarks.measure import Effort, Quartiles, Series
@@ -28,6 +30,17 @@ if TYPE_CHECKING:
 OURS = "ours"
 BARE = "bare"
 MICROSECONDS = 1e6
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Keep logs out of the clock: one peer configures the root logger when it is imported."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +125,10 @@ class TimedCase:
 
     def run(self, effort: Effort) -> Row:
         """Check the answers, measure, and tell."""
+        with silence():
+            return self._run(effort)
+
+    def _run(self, effort: Effort) -> Row:
         sides, absent = build_sides(self.contenders)
         fault = find_disagreement({side.name: side.answer() for side in sides})
         if fault:

@@ -14,10 +14,16 @@ if TYPE_CHECKING:
 
     from asgi_security.storage.protocols import Store
 
-FACETS = ("attempts", "revocations", "sessions", "once")
+FACETS = ("attempts", "revocations", "sessions", "once", "throttles")
 
 _OPTIONS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
-    "memory": {"max_keys": int, "max_revocations": int, "max_sessions": int, "max_values": int},
+    "memory": {
+        "max_keys": int,
+        "max_revocations": int,
+        "max_sessions": int,
+        "max_values": int,
+        "max_throttles": int,
+    },
     "sqlite": {"timeout_seconds": float, "durability": str},
 }
 """What the query of a URL may hold, by scheme, and how its text is read."""
@@ -31,8 +37,8 @@ def open_store(url: str, **options: Any) -> Store:
 
     `memory://` takes the options of `MemoryStore`, `sqlite:///relative.db` and
     `sqlite:////absolute.db` those of `SqliteStore`: in the query (`?timeout_seconds=2`) or as
-    keywords. A keyword `attempts`, `revocations`, `sessions` or `once` puts an object of your own
-    in the place of that facet.
+    keywords. A keyword `attempts`, `revocations`, `sessions`, `once` or `throttles` puts an object
+    of your own in the place of that facet.
 
     >>> open_store("sqlite:///security.db?timeout_seconds=2")
     SqliteStore('security.db')

@@ -51,6 +51,7 @@ def build_token(secret: str, **more: object) -> bytes:
         "iat": now,
         "exp": now + 3600,
         "jti": f"token-{next(_serial)}",
+        "type": "access",  # what authx asks for
         "scope": "articles:read articles:write profile",
         **more,
     }
@@ -79,7 +80,9 @@ def build_ours(app: ASGIApp, secrets: Sequence[str] = SECRETS) -> ASGIApp:
     return guarded
 
 
-def build_guard(app: ASGIApp, decode: Decode, refused: type[Exception]) -> ASGIApp:
+def build_guard(
+    app: ASGIApp, decode: Decode, refused: type[Exception], *, optional: bool = False
+) -> ASGIApp:
     """Build the guard that every user of a bare JWT library writes."""
     challenge = (b"www-authenticate", b'Bearer error="invalid_token"')
 
@@ -89,7 +92,7 @@ def build_guard(app: ASGIApp, decode: Decode, refused: type[Exception]) -> ASGIA
             if name == b"authorization":
                 token = value.decode("latin-1").removeprefix("Bearer ")
         try:
-            scope["claims"] = decode(token)
+            scope["claims"] = decode(token) if token or not optional else None
         except refused:
             await send({"type": "http.response.start", "status": 401, "headers": [challenge]})
             await send({"type": "http.response.body", "body": b""})
@@ -101,6 +104,13 @@ def build_guard(app: ASGIApp, decode: Decode, refused: type[Exception]) -> ASGIA
 
 def build_pyjwt(app: ASGIApp, secrets: Sequence[str] = SECRETS) -> ASGIApp:
     """Build the guard around PyJWT's `decode`, trying one secret after the other."""
+    import jwt
+
+    return build_guard(app, build_pyjwt_decode(secrets), jwt.InvalidTokenError)
+
+
+def build_pyjwt_decode(secrets: Sequence[str]) -> Decode:
+    """Build the call of PyJWT that checks what ours checks."""
     import jwt
 
     def decode(token: str) -> Mapping[str, Any]:
@@ -122,10 +132,12 @@ def build_pyjwt(app: ASGIApp, secrets: Sequence[str] = SECRETS) -> ASGIApp:
         )
         return claims
 
-    return build_guard(app, decode, jwt.InvalidTokenError)
+    return decode
 
 
-def build_joserfc(app: ASGIApp, secrets: Sequence[str] = SECRETS) -> ASGIApp:
+def build_joserfc(
+    app: ASGIApp, secrets: Sequence[str] = SECRETS, *, optional: bool = False
+) -> ASGIApp:
     """Build the guard around joserfc's `decode`; its keys are prepared once."""
     from joserfc import jwt
     from joserfc.errors import BadSignatureError, JoseError
@@ -148,7 +160,30 @@ def build_joserfc(app: ASGIApp, secrets: Sequence[str] = SECRETS) -> ASGIApp:
             return claims
         raise BadSignatureError
 
-    return build_guard(app, decode, JoseError)
+    return build_guard(app, decode, JoseError, optional=optional)
+
+
+def build_authx(app: ASGIApp, secrets: Sequence[str] = SECRETS) -> ASGIApp:
+    """Build the guard around authx; it knows one key, so only the first secret is its."""
+    from authx import AuthX, AuthXConfig, RequestToken
+    from authx.exceptions import JWTDecodeError
+
+    config = AuthXConfig(
+        JWT_SECRET_KEY=secrets[0],
+        JWT_ALGORITHM="HS256",
+        JWT_DECODE_ISSUER=ISSUER,
+        JWT_DECODE_AUDIENCE=AUDIENCE,
+    )
+    verify = AuthX(config).verify_token
+
+    def decode(token: str) -> Mapping[str, Any]:
+        claims = verify(RequestToken(token=token, location="headers")).model_dump(
+            exclude_unset=True
+        )
+        claims["exp"] = int(claims["exp"].timestamp())
+        return claims
+
+    return build_guard(app, decode, JWTDecodeError)
 
 
 def get_claims(scope: Scope) -> Mapping[str, Any]:
@@ -181,6 +216,7 @@ def _build_case(
     *,
     secrets: Sequence[str] = SECRETS,
     most_calls: int = 20_000,
+    one_key: bool = True,
 ) -> TimedCase:
     def build_side(side: str, build: Build) -> Side:
         def wrap(app: ASGIApp) -> ASGIApp:
@@ -195,6 +231,7 @@ def _build_case(
             Contender(OURS, lambda: build_side(OURS, build_ours)),
             Contender("PyJWT", lambda: build_side("PyJWT", build_pyjwt)),
             Contender("joserfc", lambda: build_side("joserfc", build_joserfc)),
+            *((Contender("authx", lambda: build_side("authx", build_authx)),) if one_key else ()),
         ),
         inputs=inputs,
         bare=build_step(bare_app),
@@ -223,7 +260,11 @@ CASES = (
     ),
     _build_case("jwt HS256 repeat", build_same(build_token(SECRETS[0])), {"PyJWT": 1 / 25}),
     _build_case(
-        "jwt HS256 third old secret", build_fresh(SECRETS[3]), {"PyJWT": 1 / 8}, most_calls=1_000
+        "jwt HS256 third old secret",
+        build_fresh(SECRETS[3]),
+        {"PyJWT": 1 / 8},
+        most_calls=1_000,
+        one_key=False,
     ),
     _build_case(
         "jwt 22 kB of garbage",

@@ -38,6 +38,23 @@ def build_starlette(app: ASGIApp) -> ASGIApp:
     return SessionMiddleware(app, secret_key=SECRET, session_cookie=COOKIE, https_only=True)
 
 
+def build_starsessions(app: ASGIApp, *, loads: bool = False) -> ASGIApp:
+    """Build the middleware of starsessions around an app, with the data in the cookie as well."""
+    from starsessions import CookieStore, SessionAutoloadMiddleware, SessionMiddleware
+
+    return SessionMiddleware(
+        SessionAutoloadMiddleware(app) if loads else app,
+        store=CookieStore(SECRET),
+        lifetime=14 * 24 * 3600,
+        cookie_name=COOKIE,
+    )
+
+
+def build_loading_starsessions(app: ASGIApp) -> ASGIApp:
+    """Build the same for an app that uses the session: it must be loaded first."""
+    return build_starsessions(app, loads=True)
+
+
 async def _fill(scope: Scope, receive: Receive, send: Send) -> None:
     scope["session"].update(_DATA)
     await bare_app(scope, receive, send)
@@ -87,19 +104,27 @@ def _show_session(wrap: Wrap, line: Header) -> object:
     return seen
 
 
-def _build_case(name: str, inner: ASGIApp, budget: float) -> TimedCase:
-    def build_side(side: str, wrap: Wrap) -> Side:
-        line = build_cookie_line(wrap)
+def _build_case(
+    name: str, inner: ASGIApp, budget: float, *, starsessions: Wrap | None = None
+) -> TimedCase:
+    def build_side(side: str, wrap: Wrap, using: Wrap | None = None) -> Side:
+        using = using or wrap
+        line = build_cookie_line(using)
         scope = build_scope(line)
         app = wrap(inner)
 
         def answer() -> object:
             answered = ask(app, scope)
             cookie = _find_cookie(answered.values(b"set-cookie"))
-            after = None if cookie is None else _show_session(wrap, (b"cookie", cookie))
-            return answered.status, _show_session(wrap, line), after
+            after = None if cookie is None else _show_session(using, (b"cookie", cookie))
+            return answered.status, _show_session(using, line), after
 
         return Side(side, build_step(app, scope=scope), answer)
+
+    def build_third(wrap: Wrap) -> Contender:
+        return Contender(
+            "starsessions", lambda: build_side("starsessions", wrap, build_loading_starsessions)
+        )
 
     scope = build_scope((b"cookie", _OTHER_COOKIES + b"session=" + b"x" * 160))
     return TimedCase(
@@ -107,6 +132,7 @@ def _build_case(name: str, inner: ASGIApp, budget: float) -> TimedCase:
         contenders=(
             Contender(OURS, lambda: build_side(OURS, build_ours)),
             Contender("Starlette", lambda: build_side("Starlette", build_starlette)),
+            *(() if starsessions is None else (build_third(starsessions),)),
         ),
         inputs=lambda calls: [scope] * calls,
         bare=build_step(bare_app),
@@ -115,7 +141,8 @@ def _build_case(name: str, inner: ASGIApp, budget: float) -> TimedCase:
 
 
 CASES = (
-    _build_case("sessions present, unused", bare_app, 1 / 7),
+    _build_case("sessions present, unused", bare_app, 1 / 7, starsessions=build_starsessions),
+    # starsessions sets the cookie anew on every request that has loaded it: another answer.
     _build_case("sessions read", _read, 1 / 2.5),
-    _build_case("sessions modified", _modify, 1 / 2),
+    _build_case("sessions modified", _modify, 1 / 2, starsessions=build_loading_starsessions),
 )

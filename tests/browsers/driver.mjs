@@ -83,14 +83,11 @@ const browser = await puppeteer.launch({
 
 const pages = new Map();
 
-async function describe(response) {
+function describe(response) {
   return response && { status: response.status(), headers: response.headers() };
 }
 
 const commands = {
-  async version() {
-    return browser.version();
-  },
   // A context has its own cookies and its own cache.
   async open({ name }) {
     const context = await browser.createBrowserContext();

@@ -85,7 +85,6 @@ class Network:
         self.sites = Sites(apps)
         self.identity = identity
         self.proxy_port = 0
-        self.refused: list[str] = []
         self.server_port = 0
         self.plain_port = 0
         secure = {"ssl_certfile": identity.certificate, "ssl_keyfile": identity.key}
@@ -142,7 +141,6 @@ class Network:
             method, target, _ = head.split(" ", 2)
             host, _, port = target.partition(":")
             if method != "CONNECT" or port != "443" or host not in self.sites.apps:
-                self.refused.append(target)
                 writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
                 return
             onward = await asyncio.open_connection("127.0.0.1", self.server_port)

@@ -59,7 +59,7 @@ def test_S8_sibling_cannot_plant_a_session(page: Page) -> None:
     assert cookies == ["plain"], "only the name without the prefix arrives"
 
 
-def test_S8_partitioned_session_is_one_for_each_site_that_embeds(page: Page) -> None:
+def test_S10_partitioned_session_is_one_for_each_site_that_embeds(page: Page) -> None:
     page.goto(SHOP)
     assert [visit(page, WIDGET), visit(page, WIDGET)] == [1, 2]
     page.goto(MARKET)

@@ -13,6 +13,7 @@ from asgi_security.testing.contracts import (
     OneTimeContract,
     RevocationContract,
     SessionContract,
+    ThrottleContract,
 )
 
 if TYPE_CHECKING:
@@ -47,3 +48,6 @@ class TestSessions(SessionContract): ...
 
 
 class TestOneTime(OneTimeContract): ...
+
+
+class TestThrottles(ThrottleContract): ...

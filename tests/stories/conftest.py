@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.stories.running import Setting
+
+WATCHDOG_SECONDS = 60.0
 
 pytest.register_assert_rewrite("tests.stories.chapters")
 
@@ -71,5 +74,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 @pytest.fixture
 def story(stage: Stage, request: pytest.FixtureRequest) -> Iterator[Story]:
     story = Story(request.param, stage.play(request.param))
+    # Ends the server under a client that waits for ever: the test then fails, and does not hang.
+    watchdog = threading.Timer(WATCHDOG_SECONDS, story.running.process.kill)
+    watchdog.daemon = True
+    watchdog.start()
     yield story
+    watchdog.cancel()
     story.close()

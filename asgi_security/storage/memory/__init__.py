@@ -8,6 +8,7 @@ from asgi_security.storage.memory.attempts import MemoryAttempts
 from asgi_security.storage.memory.once import MemoryOnce
 from asgi_security.storage.memory.revocations import MemoryRevocations
 from asgi_security.storage.memory.sessions import MemorySessions
+from asgi_security.storage.memory.throttles import MemoryThrottles
 from asgi_security.validation import Findings
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         OneTimeStore,
         RevocationStore,
         SessionStore,
+        ThrottleStore,
     )
 
 __all__ = ["MemoryStore"]
@@ -40,26 +42,31 @@ class MemoryStore:
         max_revocations: int = 1_000_000,
         max_sessions: int = 100_000,
         max_values: int = 100_000,
+        max_throttles: int = 100_000,
         attempts: AttemptStore | None = None,
         revocations: RevocationStore | None = None,
         sessions: SessionStore | None = None,
         once: OneTimeStore | None = None,
+        throttles: ThrottleStore | None = None,
     ) -> None:
         findings = Findings("MemoryStore")
         findings.check_number("max_keys", max_keys, minimum=1, integer=True)
         findings.check_number("max_revocations", max_revocations, minimum=1, integer=True)
         findings.check_number("max_sessions", max_sessions, minimum=1, integer=True)
         findings.check_number("max_values", max_values, minimum=1, integer=True)
+        findings.check_number("max_throttles", max_throttles, minimum=1, integer=True)
         findings.raise_if_any()
         own_attempts = MemoryAttempts(max_keys=max_keys)
         own_revocations = MemoryRevocations(limit=max_revocations)
         own_sessions = MemorySessions(limit=max_sessions)
         own_once = MemoryOnce(limit=max_values)
-        self._own = (own_attempts, own_revocations, own_sessions, own_once)
+        own_throttles = MemoryThrottles(limit=max_throttles)
+        self._own = (own_attempts, own_revocations, own_sessions, own_once, own_throttles)
         self.attempts: AttemptStore = own_attempts if attempts is None else attempts
         self.revocations: RevocationStore = own_revocations if revocations is None else revocations
         self.sessions: SessionStore = own_sessions if sessions is None else sessions
         self.once: OneTimeStore = own_once if once is None else once
+        self.throttles: ThrottleStore = own_throttles if throttles is None else throttles
 
     def __repr__(self) -> str:
         return "MemoryStore()"

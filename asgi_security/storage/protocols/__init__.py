@@ -43,6 +43,11 @@ from asgi_security.storage.protocols.sessions import (
 from asgi_security.storage.protocols.store import (
     Store,
 )
+from asgi_security.storage.protocols.throttle import (
+    ThrottleRule,
+    ThrottleState,
+    ThrottleStore,
+)
 
 __all__ = [
     "Admitted",

@@ -13,6 +13,7 @@ from asgi_security.storage.sqlite.once import SqliteOnce
 from asgi_security.storage.sqlite.revocations import SqliteRevocations
 from asgi_security.storage.sqlite.schema import render_migrations
 from asgi_security.storage.sqlite.sessions import SqliteSessions
+from asgi_security.storage.sqlite.throttles import SqliteThrottles
 from asgi_security.storage.sqlite.worker import Worker
 from asgi_security.validation import Findings
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         OneTimeStore,
         RevocationStore,
         SessionStore,
+        ThrottleStore,
     )
     from asgi_security.storage.sqlite.connecting import Durability
 
@@ -58,6 +60,7 @@ class SqliteStore:
         revocations: RevocationStore | None = None,
         sessions: SessionStore | None = None,
         once: OneTimeStore | None = None,
+        throttles: ThrottleStore | None = None,
     ) -> None:
         self._path = os.fspath(path)
         findings = Findings("SqliteStore")
@@ -73,11 +76,13 @@ class SqliteStore:
         own_revocations = SqliteRevocations(self._writer, self._reader)
         own_sessions = SqliteSessions(self._writer, self._reader)
         own_once = SqliteOnce(self._writer)
-        self._own = (own_attempts, own_revocations, own_sessions, own_once)
+        own_throttles = SqliteThrottles(self._writer)
+        self._own = (own_attempts, own_revocations, own_sessions, own_once, own_throttles)
         self.attempts: AttemptStore = own_attempts if attempts is None else attempts
         self.revocations: RevocationStore = own_revocations if revocations is None else revocations
         self.sessions: SessionStore = own_sessions if sessions is None else sessions
         self.once: OneTimeStore = own_once if once is None else once
+        self.throttles: ThrottleStore = own_throttles if throttles is None else throttles
 
     def __repr__(self) -> str:
         return f"SqliteStore({self._path!r})"

@@ -97,6 +97,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
         "CREATE INDEX one_time_claims_by_expiry ON one_time_claims (expires_at)",
     ),
+    (
+        """
+        CREATE TABLE throttles (
+            digest BLOB PRIMARY KEY,
+            whole_at_microseconds INTEGER NOT NULL
+        ) WITHOUT ROWID""",
+        "CREATE INDEX throttles_by_expiry ON throttles (whole_at_microseconds)",
+    ),
 )
 """The statements that lead from version n to n + 1. Published ones never change."""
 
@@ -132,7 +140,7 @@ def render_migrations(*, version: int = 0) -> str:
     >>> print(render_migrations(version=VERSION))
     BEGIN IMMEDIATE;
     PRAGMA application_id = 1095976771;
-    PRAGMA user_version = 1;
+    PRAGMA user_version = 2;
     COMMIT;
     """
     statements = [statement.strip() for step in MIGRATIONS[version:] for statement in step]

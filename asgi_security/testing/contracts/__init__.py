@@ -4,7 +4,7 @@ Derive a test class from each contract and give it a fixture `store` that return
 
     import pytest
     from asgi_security.testing.contracts import (
-        AttemptContract, OneTimeContract, RevocationContract, SessionContract,
+        AttemptContract, OneTimeContract, RevocationContract, SessionContract, ThrottleContract,
     )
 
     pytestmark = pytest.mark.anyio
@@ -18,6 +18,7 @@ Derive a test class from each contract and give it a fixture `store` that return
     class TestRevocations(RevocationContract): ...
     class TestSessions(SessionContract): ...
     class TestOneTime(OneTimeContract): ...
+    class TestThrottles(ThrottleContract): ...
 
 An object with only the facet that a contract uses will do. The names of the tests cite the numbers
 of this project's specification. Time is an argument throughout: nothing waits.
@@ -27,5 +28,12 @@ from asgi_security.testing.contracts.attempts import AttemptContract
 from asgi_security.testing.contracts.once import OneTimeContract
 from asgi_security.testing.contracts.revocations import RevocationContract
 from asgi_security.testing.contracts.sessions import SessionContract
+from asgi_security.testing.contracts.throttles import ThrottleContract
 
-__all__ = ["AttemptContract", "OneTimeContract", "RevocationContract", "SessionContract"]
+__all__ = [
+    "AttemptContract",
+    "OneTimeContract",
+    "RevocationContract",
+    "SessionContract",
+    "ThrottleContract",
+]

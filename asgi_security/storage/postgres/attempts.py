@@ -1,0 +1,256 @@
+"""Attempts in PostgreSQL."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from asgi_security.storage.attempt_steps import (
+    BUSY,
+    HISTORY_SECONDS,
+    USER_AGENT_CHARACTERS,
+    AttemptRow,
+    OpenCharge,
+    compute_key_status,
+)
+from asgi_security.storage.protocols.lockout import (
+    Admitted,
+    AttemptRecord,
+    Locked,
+    Receipt,
+    Settled,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from asgi_security.storage.postgres.pool import Pools
+    from asgi_security.storage.protocols.lockout import (
+        AttemptKey,
+        AttemptStatus,
+        Charge,
+        LockoutSchedule,
+        Outcome,
+    )
+
+CHARGE = "SELECT verdict, at FROM {schema}.charge($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+SETTLE = """
+    SELECT was_open, failures_before, last_before, failures_after, last_after
+    FROM {schema}.settle(
+        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"""
+ADD_FAILURE = "SELECT {schema}.add_failure($1, $2, $3, $4, $5, $6, $7, $8)"
+CLEAR = "SELECT {schema}.clear_attempts($1, $2, $3)"
+STATUS = """
+    SELECT k.kind, k.digest, k.failures, k.last_failure_at, k.tickets, k.charged_at,
+        k.later_failures
+    FROM unnest($1::text[], $2::bytea[]) AS wanted (kind, digest)
+    JOIN {schema}.attempt_keys AS k ON k.kind = wanted.kind AND k.digest = wanted.digest"""
+_RECORDS = """
+    SELECT at, account, client, kind, outcome, user_agent, address
+    FROM {schema}.failed_auth_attempts"""
+_NEWEST = " ORDER BY at DESC, id DESC LIMIT $1"
+HISTORY = _RECORDS + _NEWEST
+HISTORY_OF_ACCOUNT = _RECORDS + " WHERE account = $2" + _NEWEST
+HISTORY_OF_CLIENT = _RECORDS + " WHERE client = $2" + _NEWEST
+HISTORY_OF_BOTH = _RECORDS + " WHERE account = $2 AND client = $3" + _NEWEST
+SWEEP_KEYS = """
+    DELETE FROM {schema}.attempt_keys WHERE (kind, digest) IN (
+        SELECT kind, digest FROM {schema}.attempt_keys WHERE expires_at <= $1
+        LIMIT $2 FOR UPDATE SKIP LOCKED)
+    RETURNING 1"""
+SWEEP_RECORDS = """
+    DELETE FROM {schema}.failed_auth_attempts WHERE id IN (
+        SELECT id FROM {schema}.failed_auth_attempts WHERE at <= $1
+        LIMIT $2 FOR UPDATE SKIP LOCKED)
+    RETURNING 1"""
+_NO_RECORD = (None,) * 7
+
+
+class PostgresAttempts:
+    """An `AttemptStore`: each operation one statement, that calls one function."""
+
+    def __init__(self, pools: Pools) -> None:
+        self._pools = pools
+
+    async def charge(self, keys: Sequence[AttemptKey], *, ticket: bytes, now: float) -> Charge:
+        """Charge every key, or none."""
+        found = await self._pools.fetch(CHARGE, *Rows(keys).list_arguments(), ticket, now)
+        verdict, at = found[0]
+        if verdict == "admitted":
+            return Admitted(Receipt(ticket, tuple(keys), at))
+        return BUSY if verdict == "busy" else Locked(None if at == inf else at)
+
+    async def settle(
+        self,
+        receipt: Receipt,
+        outcome: Outcome,
+        *,
+        now: float,
+        record: AttemptRecord | None = None,
+    ) -> Settled | None:
+        """End a charge, once."""
+        rows = Rows(receipt.keys)
+        found = await self._pools.fetch(
+            SETTLE,
+            *rows.list_arguments(),
+            [key.forgets_on_success for key in receipt.keys],
+            receipt.ticket,
+            outcome.value,
+            now,
+            *(_NO_RECORD if record is None else _list_columns(record)),
+        )
+        was_open, failures_before, last_before, failures_after, last_after = found[0]
+        if not was_open:
+            return None
+        return Settled(
+            rows.describe(failures_before, last_before, now),
+            rows.describe(failures_after, last_after, now),
+        )
+
+    async def status(self, keys: Sequence[AttemptKey], *, now: float) -> tuple[AttemptStatus, ...]:
+        """Return the state of each key, changing nothing."""
+        wanted = Rows(keys)
+        found = await self._pools.fetch(STATUS, wanted.kinds, wanted.digests)
+        rows = {(each[0], each[1]): _read_row(*each[2:]) for each in found}
+        return _describe(rows, keys, now)
+
+    async def clear(self, keys: Sequence[AttemptKey]) -> None:
+        """Forget each key."""
+        rows = Rows(keys)
+        await self._pools.fetch(CLEAR, rows.locks, rows.kinds, rows.digests)
+
+    async def add_failure(self, keys: Sequence[AttemptKey], *, now: float) -> None:
+        """Count a failure on each key without a charge before it."""
+        await self._pools.fetch(ADD_FAILURE, *Rows(keys).list_arguments(), now)
+
+    async def history(
+        self, *, account: bytes | None = None, client: bytes | None = None, limit: int = 50
+    ) -> tuple[AttemptRecord, ...]:
+        """Return the newest records of an account or client digest."""
+        if account is not None and client is not None:
+            statement = HISTORY_OF_BOTH
+        elif account is not None:
+            statement = HISTORY_OF_ACCOUNT
+        else:
+            statement = HISTORY if client is None else HISTORY_OF_CLIENT
+        wanted = [digest for digest in (account, client) if digest is not None]
+        found = await self._pools.fetch(statement, max(0, limit), *wanted)
+        return tuple([AttemptRecord(*each) for each in found])
+
+    async def sweep(self, now: float, limit: int) -> int:
+        """Remove up to `limit` expired rows of each table."""
+        keys = await self._pools.fetch(SWEEP_KEYS, now, limit)
+        old = await self._pools.fetch(SWEEP_RECORDS, now - HISTORY_SECONDS, limit)
+        return len(keys) + len(old)
+
+
+class Rows:
+    """The rows of some keys, under all their digests, as the functions are told of them.
+
+    A row is named once, however many keys it belongs to.
+    """
+
+    __slots__ = ("_current", "_keys", "_numbers", "_places", "digests", "kinds", "locks")
+
+    def __init__(self, keys: Sequence[AttemptKey]) -> None:
+        self._keys = keys
+        names: dict[tuple[str, bytes], int] = {}
+        self._places: list[int] = []
+        self._numbers: list[int] = []
+        self._current: list[bool] = []
+        for number, key in enumerate(keys, 1):
+            digests = (key.digest, *key.old_digests)
+            for digest in digests:
+                self._places.append(names.setdefault((key.kind, digest), len(names) + 1))
+            self._numbers += [number] * len(digests)
+            self._current += [True, *[False] * len(key.old_digests)]
+        self.kinds = [kind for kind, _ in names]
+        self.digests = [digest for _, digest in names]
+        # Ascending, so that no two calls ever wait for one another. Digests are random: that two
+        # share a lock, or another program's, is rare and costs a moment.
+        self.locks = sorted({_number(digest) for digest in self.digests})
+
+    def list_arguments(self) -> tuple[object, ...]:
+        """Return the seven arguments that tell the rows and how they are judged."""
+        schedules = [key.schedule for key in self._keys]
+        return (
+            self.locks,
+            self.kinds,
+            self.digests,
+            self._places,
+            self._numbers,
+            self._current,
+            _build_matrix(schedules),
+        )
+
+    def describe(
+        self, failures: Sequence[int], lasts: Sequence[float | None], now: float
+    ) -> tuple[AttemptStatus, ...]:
+        """Return the state of each key, given its rows as they are at `now`."""
+        states = zip(self.kinds, self.digests, failures, lasts, strict=True)
+        rows = {(kind, digest): AttemptRow(count, last) for kind, digest, count, last in states}
+        return _describe(rows, self._keys, now)
+
+
+def _describe(
+    rows: Mapping[tuple[str, bytes], AttemptRow], keys: Sequence[AttemptKey], now: float
+) -> tuple[AttemptStatus, ...]:
+    def find(kind: str, digest: bytes) -> AttemptRow | None:
+        return rows.get((kind, digest))
+
+    return tuple([compute_key_status(find, key, now) for key in keys])
+
+
+def _number(digest: bytes) -> int:
+    return int.from_bytes(digest[:8], signed=True)
+
+
+def _build_matrix(schedules: Sequence[LockoutSchedule]) -> list[list[float]]:
+    """Return one line for each schedule, of equal lengths: its last cooldown is repeated."""
+    width = max([len(schedule.cooldowns_seconds) for schedule in schedules], default=0)
+    lines: list[list[float]] = []
+    for schedule in schedules:
+        cooldowns = schedule.cooldowns_seconds or (0.0,)
+        most = inf if schedule.max_consecutive is None else schedule.max_consecutive
+        lines.append(
+            [
+                schedule.threshold,
+                schedule.window_seconds,
+                schedule.attempt_timeout_seconds,
+                most,
+                *cooldowns,
+                *cooldowns[-1:] * (max(1, width) - len(cooldowns)),
+            ]
+        )
+    return lines
+
+
+def _read_row(
+    failures: int,
+    last_failure_at: float | None,
+    tickets: Sequence[bytes],
+    charged_at: Sequence[float],
+    later_failures: Sequence[int],
+) -> AttemptRow:
+    columns = zip(tickets, charged_at, later_failures, strict=True)
+    charges = {
+        ticket: OpenCharge(at, sequence, later)
+        for sequence, (ticket, at, later) in enumerate(columns, 1)
+    }
+    return AttemptRow(failures, last_failure_at, charges or None)
+
+
+def _list_columns(record: AttemptRecord) -> tuple[Any, ...]:
+    agent = record.user_agent[:USER_AGENT_CHARACTERS]
+    texts = (record.kind, record.outcome, agent, record.address)
+    return (record.at, record.account, record.client, *map(_clean, texts))
+
+
+def _clean(text: str | None) -> str | None:
+    """Return text as PostgreSQL can hold it: no NUL, no lone surrogate.
+
+    A client's own header must not undo the settlement that it is kept with.
+    """
+    if text is None or (text.isprintable() and text.isascii()):
+        return text
+    return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

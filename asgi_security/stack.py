@@ -74,16 +74,15 @@ def harden(
     """Put the guards that are given around `app`, in `ORDER`.
 
     `headers=None` leaves even the security headers out. `login` says where the app's own login
-    route is and turns lockout on, with `lockout` for its numbers. `store` serves every guard that
-    has none of its own: attempts, sessions (which then leave the cookie) and revocations; without
-    one, attempts are counted in this process's memory. `csrf` trusts the exact origins of a `cors`
-    with credentials, unless it names its own.
+    route is and turns lockout on, with `lockout` for its numbers. `store` keeps the attempts, and
+    the revocations of tokens and sessions; without one, attempts are counted in this process's
+    memory. Sessions are where their own configuration says: in the cookie, or in its `store`.
+    `csrf` trusts the exact origins of a `cors` with credentials, unless it names its own.
 
     Raises:
         ConfigError: for a lockout without a login route, and for whatever a guard finds wrong.
     """
-    sessions = _serve_from(sessions, store, "store", "revocations")
-    jwt = _serve_from(jwt, store, "revocations")
+    sessions, jwt = _revocable(sessions, store), _revocable(jwt, store)
     ambient: dict[str, Any] = {"clock": clock, "entropy": entropy, "events": events}
     layers: dict[str, Layer | None] = {
         "headers": _build("headers", "SecurityHeadersLayer", headers, ambient),
@@ -162,12 +161,11 @@ def _build(module: str, name: str, config: object | None, ambient: Mapping[str, 
     return kind(config, **{name: value for name, value in ambient.items() if name in taken})
 
 
-def _serve_from(config: AppT, store: Store | None, *fields: str) -> AppT:
-    """Let the store serve those fields of a configuration that name none of their own."""
-    if config is None or store is None:
+def _revocable(config: AppT, store: Store | None) -> AppT:
+    """Let the store keep the revocations of a configuration that names none of its own."""
+    if config is None or store is None or getattr(config, "revocations", None) is not None:
         return config
-    missing = {name: store for name in fields if getattr(config, name) is None}
-    return replace(config, **missing)  # type: ignore[type-var] # every configuration is a dataclass
+    return replace(config, revocations=store)  # type: ignore[type-var] # a dataclass
 
 
 def _trusting(csrf: CsrfConfig | None, cors: CorsConfig | None) -> CsrfConfig | None:

@@ -28,7 +28,7 @@ _PACKAGES = (
     *("authx", "limits", "slowapi", "fastapi-guard", "secure", "secweb", "asgi-cors"),
     *("starsessions", "litestar", "svc-infra", "uvicorn", "uvloop", "httptools", "granian"),
 )
-_SIGNIFICANT = {"us": "{:.2f}", "ms": "{:.1f}", "bytes": "{:.0f}"}
+SIGNIFICANT = {"us": "{:.2f}", "ms": "{:.1f}", "bytes": "{:.0f}"}
 
 
 def _find_version(package: str) -> str | None:
@@ -96,7 +96,7 @@ def write_json(document: dict[str, Any], target: str) -> None:
 def _show(value: Quartiles | None, unit: str) -> str:
     if value is None:
         return "-"
-    form = _SIGNIFICANT[unit].format
+    form = SIGNIFICANT[unit].format
     return f"{form(value.median)} [dim]({form(value.lower)}-{form(value.upper)})[/dim]"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,12 +20,15 @@ from asgi_security import (
     CsrfConfig,
     HostsConfig,
     JwtConfig,
+    JwtVerifier,
     LockoutConfig,
     MemoryStore,
     SecurityHeadersConfig,
     SessionConfig,
     add_security,
     harden,
+    issue_jwt,
+    revoke_token,
 )
 from asgi_security.policy.login_routes import LoginRouteConfig
 from asgi_security.stack import ORDER
@@ -103,19 +107,34 @@ def test_a_lockout_without_a_login_route_is_an_error() -> None:
 
 
 @pytest.mark.anyio
-async def test_one_store_serves_every_guard_that_has_none() -> None:
+async def test_a_store_makes_the_logout_of_a_cookie_session_count() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["session"]["cart"] = [1]
-        await hello(scope, receive, send)
+        if scope["path"] == "/write":
+            scope["session"]["cart"] = [1]
+        if scope["path"] == "/logout":
+            scope["session"].logout()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"%d" % len(scope["session"])})
 
-    store = MemoryStore()
-    guarded = harden(app, sessions=SessionConfig(secret=SECRET), store=store)
-    cookie = (await call(guarded)).values("set-cookie")[0].partition(";")[0]
-    assert len(cookie) < 100  # an id, and not the data
-    own = MemoryStore()
-    guarded = harden(app, sessions=SessionConfig(secret=SECRET, store=own), store=store)
-    foreign = await call(guarded, headers={"cookie": cookie})
-    assert foreign.values("set-cookie")[0].partition(";")[0] != cookie
+    for store, left in ((None, b"1"), (MemoryStore(), b"0")):
+        guarded = harden(app, sessions=SessionConfig(secret=SECRET), store=store)
+        cookie = (await call(guarded, target="/write")).values("set-cookie")[0].partition(";")[0]
+        await call(guarded, target="/logout", headers={"cookie": cookie})
+        assert (await call(guarded, headers={"cookie": cookie})).body == left
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_guard_asks_the_revocations_it_names_before_the_stacks(named: bool) -> None:  # noqa: FBT001 -- a table
+    own, shared = MemoryStore(), MemoryStore()
+    config = JwtConfig(secret=SECRET, revocations=own if named else None)
+    guarded = harden(hello, jwt=config, store=shared)
+    token = issue_jwt({"sub": "ada"}, secret=SECRET, lifetime_seconds=60)
+    headers = {"authorization": f"Bearer {token}"}
+    for store in (shared, own):
+        await revoke_token(token, JwtVerifier(config), store, now=time.time())
+        refused = (await call(guarded, headers=headers)).status == 401
+        assert refused is (store is own or not named)
 
 
 async def answer(request: Any) -> Response:

@@ -38,6 +38,8 @@ _POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 _set_current = current_context.set
 _reset_current = current_context.reset
 
+_PLAIN_TEXT = b"text/plain; charset=utf-8"
+
 DEFAULT_ERROR_BODY = b"Internal Server Error"
 
 
@@ -120,7 +122,7 @@ class Pipeline:
         self._finishers = tuple(_compile_finishers(own[:count]) for count in range(len(own) + 1))
 
     # One long coroutine on purpose: every further one would cost every request 0.1 us.
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912
         """Serve one connection: the ASGI entry point."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":
@@ -196,7 +198,7 @@ class Pipeline:
             return
         if not exchange.leavers:  # nothing to add: the server's own 500 is as good
             return
-        headers = ((b"content-type", b"text/plain; charset=utf-8"),)
+        headers = ((b"content-type", _PLAIN_TEXT),)
         refusal = Refusal(500, "", (*headers, (b"content-length", b"%d" % len(body))), body)
         # The app's error is the one the server must see, whatever becomes of this response.
         with contextlib.suppress(Exception):
@@ -212,11 +214,22 @@ async def _send_answer(exchange: Exchange, answer: Answer) -> None:
 
 async def _send_http(exchange: Exchange, answer: Answer) -> None:
     headers = list(answer.headers)
+    if answer.body and _is_for_reading(exchange):
+        # Offered `application/problem+json` by a navigation, Firefox downloads it.
+        headers = [(n, _PLAIN_TEXT if n == b"content-type" else v) for n, v in headers]
     await exchange.send(
         {"type": "http.response.start", "status": answer.status, "headers": headers}
     )
     body = b"" if exchange.scope.get("method") == "HEAD" else answer.body
     await exchange.send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _is_for_reading(exchange: Exchange) -> bool:
+    """Tell whether a browser is about to show the answer to a person."""
+    for name, value in exchange.scope.get("headers", ()):
+        if name == b"accept":
+            return bool(value.startswith(b"text/html"))
+    return False
 
 
 async def _deny_websocket(exchange: Exchange, answer: Answer) -> None:

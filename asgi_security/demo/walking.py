@@ -125,6 +125,7 @@ def walk_sessions(walk: Walk) -> None:
     walk.deploy()
     read = walk.send("GET", "/visits", headers={"Cookie": cookie})
     walk.check("the session survives new keys", held=read.json() == {"visits": 1})
+    walk.check("and is signed anew with them", held=_cookie(read) not in ("", cookie))
     flipped = cookie[:-1] + ("A" if cookie[-1] != "A" else "B")
     for title, tampered in (("a changed", flipped), ("an emptied", cookie.partition("=")[0] + "=")):
         read = walk.send("GET", "/visits", headers={"Cookie": tampered})

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from asgi_security.clock import Clock, Entropy
     from asgi_security.events import EventSink
     from asgi_security.policy.throttle import ThrottleConfig
-    from asgi_security.storage.protocols import Store, ThrottleStore
+    from asgi_security.storage.protocols import Store, ThrottleState, ThrottleStore
 
 _SECRET_BYTES = 32
 _KEPT_DIGESTS = 4096
@@ -62,7 +62,9 @@ class Throttle:
         self.config = config
         self.policy = ThrottlePolicy(config)
         self._throttles = resolve_throttles(throttles)
-        self._keyed = KeyedDigests(_choose_secret(config, self._throttles, entropy))
+        self._is_local = bool(getattr(self._throttles, "is_process_local", False))
+        secret = _choose_secret(config, entropy, is_local=self._is_local)
+        self._keyed = KeyedDigests(secret)
         self._rule = ThrottleRule(config.limit, float(config.window_seconds), config.fixed_window)
         self._clock = clock
         self._events = events
@@ -82,10 +84,7 @@ class Throttle:
             raise ValueError(f"cost must be from 1 to the limit of {self.config.limit}")
         digest = self._digests.get((kind, key)) or self._compute_digest(kind, key)
         try:
-            with StoreBound(self.config.store_timeout_seconds):
-                state = await self._throttles.take(
-                    digest, self._rule, now=self._clock(), cost=units
-                )
+            state = await self._ask(digest, units)
         except StorageError:
             passes = self.config.on_store_error == "pass"
             self._report("throttle_unavailable", Severity.ERROR, passed=passes)
@@ -103,6 +102,14 @@ class Throttle:
     async def take_client(self, address: str | None, *, cost: int | None = None) -> Taken:
         """Take an address's units, IPv6 by its /64. Those who have none share one quota."""
         return await self.take(address or "", kind="client", cost=cost)
+
+    async def _ask(self, digest: bytes, units: int) -> ThrottleState:
+        now = self._clock()
+        if self._is_local:
+            # In memory there is nothing to wait for, and the bound would cost twice the rest.
+            return await self._throttles.take(digest, self._rule, now=now, cost=units)
+        with StoreBound(self.config.store_timeout_seconds):
+            return await self._throttles.take(digest, self._rule, now=now, cost=units)
 
     def _compute_digest(self, kind: str, key: str) -> bytes:
         value = compute_client_key(key) if kind == "client" else key
@@ -162,11 +169,11 @@ def resolve_throttles(store: Store | ThrottleStore) -> ThrottleStore:
     return cast("ThrottleStore", getattr(store, "throttles", store))
 
 
-def _choose_secret(config: ThrottleConfig, throttles: ThrottleStore, entropy: Entropy) -> Secret:
+def _choose_secret(config: ThrottleConfig, entropy: Entropy, *, is_local: bool) -> Secret:
     """Return the configured secret, or a random one for a store that dies with the process."""
     if config.secret is not None:
         return Secret(config.secret)
-    if getattr(throttles, "is_process_local", False):
+    if is_local:
         return Secret(entropy(_SECRET_BYTES))
     problem = Problem(
         "secret",

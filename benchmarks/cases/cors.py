@@ -1,7 +1,5 @@
 """CORS: a request that is none, an actual one, and a preflight, beside Starlette's."""
 
-# ruff: noqa: PLC0415 -- a side imports its package when it is built, for it may be missing
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -106,7 +104,7 @@ def _extract_origin(answered: Answered) -> object:
     return answered.status, answered.values(b"access-control-allow-origin")
 
 
-def _extract_simple(answered: Answered) -> object:
+def extract_simple(answered: Answered) -> object:
     return (
         answered.status,
         answered.values(b"access-control-allow-origin"),
@@ -159,8 +157,8 @@ _BOTH: Mapping[str, Wrap] = {OURS: build_ours, "Starlette": build_starlette}
 _ALL: Mapping[str, Wrap] = {**_BOTH, "Litestar": build_litestar}
 
 CASES = (
-    _build_case("cors no Origin", PLAIN, _extract_simple, _BOTH),
-    _build_case("cors actual", ACTUAL, _extract_simple, _ALL),
+    _build_case("cors no Origin", PLAIN, extract_simple, _BOTH),
+    _build_case("cors actual", ACTUAL, extract_simple, _ALL),
     _build_case("cors preflight", PREFLIGHT, _extract_preflight, _ALL),
     _build_case(
         "cors origin alone",

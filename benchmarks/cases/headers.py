@@ -1,7 +1,5 @@
 """Security headers: seven lines merged into a response that has two of its own."""
 
-# ruff: noqa: PLC0415 -- a side imports its package when it is built, for it may be missing
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

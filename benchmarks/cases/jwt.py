@@ -4,8 +4,6 @@ The peers verify signatures only, so both get the same small guard around their 
 the header, checks the same claims (`exp`, `iss`, `aud`), and refuses with a 401.
 """
 
-# ruff: noqa: PLC0415 -- a side imports its package when it is built, for it may be missing
-
 from __future__ import annotations
 
 import base64
@@ -193,7 +191,7 @@ def get_claims(scope: Scope) -> Mapping[str, Any]:
     return claims
 
 
-def _show_claims(wrap: Callable[[ASGIApp], ASGIApp], scope: Scope) -> object:
+def show_claims(wrap: Callable[[ASGIApp], ASGIApp], scope: Scope) -> object:
     """Show the status, and the claims an app behind `wrap` sees."""
     seen: dict[str, object] = {}
 
@@ -222,7 +220,7 @@ def _build_case(
         def wrap(app: ASGIApp) -> ASGIApp:
             return build(app, secrets)
 
-        return Side(side, build_step(wrap(bare_app)), lambda: _show_claims(wrap, probe))
+        return Side(side, build_step(wrap(bare_app)), lambda: show_claims(wrap, probe))
 
     probe = inputs(1)[0]
     return TimedCase(

@@ -4,8 +4,6 @@ limits counts requests and knows no settlement: its `hit` is the counterpart of 
 `test` that of a look. The rows of the store hand every side a key that is ready for it.
 """
 
-# ruff: noqa: PLC0415 -- a side imports its package when it is built, for it may be missing
-
 from __future__ import annotations
 
 import itertools

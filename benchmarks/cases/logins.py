@@ -4,7 +4,6 @@ Ours counts accounts as well as addresses, reads the name out of the form and se
 answer; limits, slowapi and fastapi-guard count requests of an address, so their rows are floors
 and no budgets.
 """
-# ruff: noqa: PLC0415 -- a side imports its package when it is built, for it may be missing
 
 from __future__ import annotations
 

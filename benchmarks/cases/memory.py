@@ -1,7 +1,5 @@
 """Memory for each key that has one failure, as `tracemalloc` counts it."""
 
-# ruff: noqa: PLC0415 -- a side imports its package when it is built, for it may be missing
-
 from __future__ import annotations
 
 import gc
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 
     Fill = Callable[[int], "Filled"]
 
-_LIMIT = 5
+LIMIT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ def _fill_ours(keys: int) -> Filled:
     from asgi_security.storage.protocols import Admitted, AttemptKey, Outcome
 
     attempts = build_attempts()
-    first = build_key(0, threshold=_LIMIT)
+    first = build_key(0, threshold=LIMIT)
 
     async def fail(number: int) -> None:
         key = AttemptKey(first.kind, number.to_bytes(32), first.schedule, forgets_on_success=True)
@@ -50,7 +48,7 @@ def _fill_ours(keys: int) -> Filled:
 
     async def count_left() -> int:
         (status,) = await attempts.status((first,), now=time.time())
-        return _LIMIT - status.failures
+        return LIMIT - status.failures
 
     for number in range(keys):
         run_now(fail(number))
@@ -62,7 +60,7 @@ def _fill_limits(keys: int) -> Filled:
     from limits.storage import MemoryStorage
 
     limiter = strategies.FixedWindowRateLimiter(MemoryStorage())
-    item = RateLimitItemPerMinute(_LIMIT, WINDOW_MINUTES)
+    item = RateLimitItemPerMinute(LIMIT, WINDOW_MINUTES)
     for number in range(keys):
         limiter.hit(item, build_address(number))
     return Filled(limiter, limiter.get_window_stats(item, build_address(0)).remaining)
@@ -111,10 +109,12 @@ class MemoryCase:
         return Row(case=self.name, unit="bytes", sides=sides, fault=find_own_absence(absent))
 
 
+FILLS: Mapping[str, Fill] = {OURS: _fill_ours, "limits fixed": _fill_limits}
+
 CASES = (
     MemoryCase(
         name="memory per key",
-        fills={OURS: _fill_ours, "limits fixed": _fill_limits},
+        fills=FILLS,
         budgets={"limits fixed": 1.0},
     ),
 )

@@ -1,7 +1,5 @@
 """Sessions in a signed cookie: present but unused, read, and modified, beside Starlette's."""
 
-# ruff: noqa: PLC0415 -- a side imports its package when it is built, for it may be missing
-
 from __future__ import annotations
 
 from http.cookies import SimpleCookie
@@ -60,7 +58,7 @@ async def _fill(scope: Scope, receive: Receive, send: Send) -> None:
     await bare_app(scope, receive, send)
 
 
-async def _read(scope: Scope, receive: Receive, send: Send) -> None:
+async def read(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["session"]["visits"] < 0:
         raise ValueError
     await bare_app(scope, receive, send)
@@ -92,7 +90,7 @@ def build_cookie_line(wrap: Wrap, *lines: Header) -> Header:
     return (b"cookie", _OTHER_COOKIES + cookie)
 
 
-def _show_session(wrap: Wrap, line: Header) -> object:
+def show_session(wrap: Wrap, line: Header) -> object:
     """Show what an app behind `wrap` sees in the session of that cookie."""
     seen: dict[str, object] = {}
 
@@ -116,8 +114,8 @@ def _build_case(
         def answer() -> object:
             answered = ask(app, scope)
             cookie = _find_cookie(answered.values(b"set-cookie"))
-            after = None if cookie is None else _show_session(using, (b"cookie", cookie))
-            return answered.status, _show_session(using, line), after
+            after = None if cookie is None else show_session(using, (b"cookie", cookie))
+            return answered.status, show_session(using, line), after
 
         return Side(side, build_step(app, scope=scope), answer)
 
@@ -143,6 +141,6 @@ def _build_case(
 CASES = (
     _build_case("sessions present, unused", bare_app, 1 / 7, starsessions=build_starsessions),
     # starsessions sets the cookie anew on every request that has loaded it: another answer.
-    _build_case("sessions read", _read, 1 / 2.5),
+    _build_case("sessions read", read, 1 / 2.5),
     _build_case("sessions modified", _modify, 1 / 2, starsessions=build_loading_starsessions),
 )

@@ -24,17 +24,17 @@ _OURS_SAYS_MORE = frozenset({b"vary", b"cache-control"})
 _TOKEN = jwt.build_token(jwt.SECRETS[0])
 
 
-def _stack_ours(app: ASGIApp) -> ASGIApp:
+def stack_ours(app: ASGIApp) -> ASGIApp:
     inner = logins.build_ours(sessions.build_ours(jwt.build_ours(app)))
     return headers.build_ours(cors.build_ours(inner))
 
 
-def _stack_peers(app: ASGIApp) -> ASGIApp:
+def stack_peers(app: ASGIApp) -> ASGIApp:
     inner = logins.build_limits(sessions.build_starlette(jwt.build_pyjwt(app)))
     return headers.build_secure(cors.build_starlette(inner))
 
 
-def _build_scope(wrap: Wrap) -> Scope:
+def build_user_scope(wrap: Wrap) -> Scope:
     cookie = sessions.build_cookie_line(wrap, (b"authorization", b"Bearer " + _TOKEN))
     return build_scope(
         (b"origin", cors.ORIGINS[0].encode()),
@@ -44,7 +44,7 @@ def _build_scope(wrap: Wrap) -> Scope:
     )
 
 
-def _show(wrap: Wrap, scope: Scope) -> object:
+def show(wrap: Wrap, scope: Scope) -> object:
     """Show what the browser gets and what the app sees."""
     seen: dict[str, object] = {}
 
@@ -59,8 +59,8 @@ def _show(wrap: Wrap, scope: Scope) -> object:
 
 
 def _build_side(name: str, wrap: Wrap) -> Side:
-    scope = _build_scope(wrap)
-    return Side(name, build_step(wrap(bare_app), scope=scope), lambda: _show(wrap, scope))
+    scope = build_user_scope(wrap)
+    return Side(name, build_step(wrap(bare_app), scope=scope), lambda: show(wrap, scope))
 
 
 _BARE_SCOPE = build_scope(
@@ -74,8 +74,8 @@ CASES = (
     TimedCase(
         name="stack of five",
         contenders=(
-            Contender(OURS, lambda: _build_side(OURS, _stack_ours)),
-            Contender("peers", lambda: _build_side("peers", _stack_peers)),
+            Contender(OURS, lambda: _build_side(OURS, stack_ours)),
+            Contender("peers", lambda: _build_side("peers", stack_peers)),
         ),
         inputs=lambda calls: [_BARE_SCOPE] * calls,
         bare=build_step(bare_app),

@@ -180,7 +180,7 @@ def run(effort: ServerEffort, servers: Sequence[str] = tuple(SERVERS)) -> list[S
 
 def main(arguments: Sequence[str]) -> int:
     """Run what was asked for. 0, or 1 when answers differ or a server failed."""
-    from benchmarks.report import build_document, write_json  # noqa: PLC0415 -- shared by all
+    from benchmarks.report import build_document, write_json
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks server", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="uvicorn alone, within half a minute")

@@ -129,7 +129,7 @@ async def load(port: int, connections: int, seconds: float, request: bytes) -> d
 
 def _build_runner() -> asyncio.Runner:
     try:
-        import uvloop  # noqa: PLC0415 -- it may be missing
+        import uvloop
     except ImportError:
         return asyncio.Runner()
     return asyncio.Runner(loop_factory=uvloop.new_event_loop)

@@ -3,8 +3,6 @@
 The app reads neither session nor claims where it is timed (`/`), and shows both at `/who`.
 """
 
-# ruff: noqa: PLC0415 -- a side imports its package when it is built, for it may be missing
-
 from __future__ import annotations
 
 import json

@@ -314,6 +314,24 @@ async def test_an_enter_that_raises_is_answered_by_the_layers_outside() -> None:
         assert (answered.status, answered.values("x-mark")) == (500, ["a"])
 
 
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        (None, "application/problem+json"),
+        ("*/*", "application/problem+json"),
+        ("application/json, text/html", "application/problem+json"),
+        ("text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", "text/plain; charset=utf-8"),
+    ],
+)
+async def test_a_person_reads_a_refusal_and_a_program_parses_it(
+    accept: str | None, kind: str
+) -> None:
+    headers = {} if accept is None else {"accept": accept}
+    answered = await call(Fusing(hello, [Marking("a", [], refuses=True)]), headers=headers)
+    assert answered.value("content-type") == kind
+    assert answered.json()["code"] == "NO_ENTRY"
+
+
 async def test_a_head_refusal_has_no_body() -> None:
     answered = await call(Fusing(hello, [Marking("a", [], refuses=True)]), "HEAD")
     assert (answered.status, answered.body) == (403, b"")

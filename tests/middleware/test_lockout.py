@@ -103,6 +103,34 @@ class World:
         return list(reversed(await self.store.attempts.history()))
 
 
+class TestPredecessor:
+    async def test_P11_no_except_of_the_app_can_swallow_a_lock(self) -> None:
+        world = World()
+
+        async def careless(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                _ = {}["password"]
+            except Exception:  # noqa: BLE001 -- what the guard must survive
+                await answer(send, 401)
+
+        world.app.behave = careless
+        assert await world.statuses(30) == [401] * 5 + [429] * 25
+        assert len(world.app.bodies) == 5
+        world.app.behave = None
+        locked = await world.login(RIGHT)
+        assert (locked.status, locked.json()["code"]) == (429, "LOCKED_OUT")
+        assert locked.value("retry-after") == "30"
+
+    async def test_P11_an_unknown_name_is_counted_by_name_from_every_address(self) -> None:
+        world = World()
+        unknown = b"username=nobody&password=x"
+        statuses = [
+            (await world.login(unknown, client=(f"198.51.100.{number}", 1))).status
+            for number in range(7)
+        ]
+        assert statuses == [401] * 5 + [429] * 2
+
+
 class TestLocks:
     @pytest.mark.parametrize("body", [WRONG, b'{"username": "bob", "password": "wrong"}'])
     async def test_five_failures_lock_the_account_for_everyone(self, body: bytes) -> None:

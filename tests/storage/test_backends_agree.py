@@ -20,6 +20,7 @@ from asgi_security.storage.protocols import (
     LockoutSchedule,
     Outcome,
     Saved,
+    ThrottleRule,
 )
 from asgi_security.storage.sqlite import SqliteStore
 from asgi_security.testing.contracts.expecting import (
@@ -47,6 +48,9 @@ KEYS = (
 NAMES = st.sampled_from(["x", "y", "z"])
 USERS = st.sampled_from(["ada", "bob", None])
 KEY_SETS = st.sets(st.sampled_from(KEYS), min_size=1).map(tuple)
+RULES = st.builds(
+    ThrottleRule, st.integers(2, 4), st.sampled_from([3.0, 20.0, 33.3]), st.booleans()
+)
 WAITS = st.sampled_from([0.0, 0.5, 3.0, 12.0])
 
 
@@ -141,6 +145,11 @@ class Backends(RuleBasedStateMachine):
             self.claims[digest] = at
         got = self.ask(lambda store: store.once.claim("k", digest, expires_at=at, now=self.now))
         assert got is wanted
+
+    @rule(name=NAMES, quota=RULES, cost=st.integers(1, 2))
+    def throttle(self, name: str, quota: ThrottleRule, cost: int) -> None:
+        digest = build_digest(name)
+        self.ask(lambda store: store.throttles.take(digest, quota, now=self.now, cost=cost))
 
     @rule(name=NAMES, expires=WAITS)
     def revoke(self, name: str, expires: float) -> None:

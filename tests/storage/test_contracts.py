@@ -1,4 +1,4 @@
-"""Every backend keeps every contract."""
+"""Every backend keeps every contract (D55)."""
 
 from __future__ import annotations
 

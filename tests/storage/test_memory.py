@@ -18,6 +18,7 @@ from asgi_security.storage.memory.expiring import Expiring
 from asgi_security.storage.memory.once import MemoryOnce
 from asgi_security.storage.memory.revocations import MemoryRevocations
 from asgi_security.storage.memory.sessions import MemorySessions
+from asgi_security.storage.memory.throttles import MemoryThrottles
 from asgi_security.storage.protocols import (
     Admitted,
     AttemptRecord,
@@ -26,6 +27,8 @@ from asgi_security.storage.protocols import (
     LockoutSchedule,
     Outcome,
     Saved,
+    ThrottleRule,
+    ThrottleState,
 )
 from asgi_security.testing.contracts.expecting import (
     SCHEDULE,
@@ -229,6 +232,83 @@ async def test_one_time_values_are_bounded() -> None:
     assert len(once) == 3
 
 
+async def test_T50_D57_a_flood_of_keys_wins_back_no_quota() -> None:
+    throttles = MemoryThrottles(limit=3)
+    rule = ThrottleRule(2, 60.0)
+    names = ("a", "b", "c")
+    for name in names:
+        await throttles.take(build_digest(name), rule, now=START, cost=2)
+    for number in range(50):
+        state = await throttles.take(build_digest(f"flood {number}"), rule, now=START + 10)
+        wait = {"reset_seconds": 50.0, "retry_after_seconds": 50.0}
+        assert state == ThrottleState(admitted=False, remaining=0, **wait), "unknown keys must wait"
+    for name in names:
+        assert not (await throttles.take(build_digest(name), rule, now=START + 29)).admitted
+        assert (await throttles.take(build_digest(name), rule, now=START + 30)).admitted
+    assert len(throttles) == 3
+
+
+async def test_D57_room_is_made_of_keys_whose_quota_is_whole() -> None:
+    throttles = MemoryThrottles(limit=3)
+    rule = ThrottleRule(2, 60.0)
+    for name in ("busy", "idle", "busier"):
+        await throttles.take(build_digest(name), rule, now=START)
+    await throttles.take(build_digest("busy"), rule, now=START + 29)
+    await throttles.take(build_digest("busier"), rule, now=START + 29, cost=1)
+    state = await throttles.take(build_digest("new"), rule, now=START + 30)
+    assert state == ThrottleState(
+        admitted=True, remaining=1, reset_seconds=30.0, retry_after_seconds=0.0
+    )
+    assert len(throttles) == 3
+    for name in ("busy", "busier"):
+        key = build_digest(name)
+        assert not (await throttles.take(key, rule, now=START + 30, cost=2)).admitted
+    assert not (await throttles.take(build_digest("newer"), rule, now=START + 30)).admitted
+    assert (await throttles.take(build_digest("newer"), rule, now=START + 60)).admitted
+    assert len(throttles) == 3
+
+
+async def test_D57_the_search_for_room_is_bounded() -> None:
+    throttles = MemoryThrottles(limit=3000)
+    rule = ThrottleRule(2, 60.0)
+    for number in range(3000):
+        await throttles.take(b"%d" % number, rule, now=START)
+    for number in range(2999):  # the last key stays as it was, behind all the others
+        await throttles.take(b"%d" % number, rule, now=START + 29)
+    answers = [await throttles.take(b"new", rule, now=START + 30) for _ in range(3)]
+    assert [state.admitted for state in answers] == [False, False, True]
+    assert len(throttles) == 3000
+    for number in range(2999):
+        await throttles.take(b"%d" % number, rule, now=START + 58)
+    assert throttles.sweep(START + 60, 500) == 1, "a sweep looks at all"
+    assert len(throttles) == 2999
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(st.integers(0, 12), st.integers(0, 20), st.integers(1, 3)), max_size=80
+    )
+)
+def test_D57_a_bounded_store_admits_no_more_than_an_unbounded_one(
+    steps: list[tuple[int, int, int]],
+) -> None:
+    async def play() -> None:
+        small, large = MemoryThrottles(limit=4), MemoryThrottles(limit=100)
+        rule, now = ThrottleRule(3, 30.0), START
+        for key, wait, cost in steps:
+            now += wait
+            digest = b"%d" % key
+            known = digest in small._whole_at
+            state = await small.take(digest, rule, now=now, cost=cost)
+            assert len(small) <= 4
+            assert sorted(digest for _, digest in small._order) == sorted(small._whole_at)
+            if state.admitted or known:
+                assert await large.take(digest, rule, now=now, cost=cost) == state
+
+    asyncio.run(play())
+
+
 def test_expiring_order_stays_as_small_as_its_entries() -> None:
     expiring: Expiring[bytes, None] = Expiring("things", 10)
     for number in range(10_000):
@@ -248,16 +328,18 @@ async def test_D58_sweep_empties_every_facet() -> None:
     await store.revocations.revoke_subject(b"d", before=START, expires_at=START)
     await store.sessions.create(build_session(idle_expires_at=START), now=START - 1)
     await store.sessions.create(build_session("live"), now=START - 1)
+    for client, at in (("whole", START - 60), ("in use", START - 59)):
+        await store.throttles.take(build_digest(client), ThrottleRule(1, 60.0), now=at)
     await fail(store.attempts, [build_account(), build_client()], now=START - 900)
     await fail(store.attempts, [build_account("live")], now=START)
     receipt = await open_charge(store.attempts, [build_account("live")], "r", now=START)
     record = AttemptRecord(START, b"a", None, "password", "refund")
     await store.attempts.settle(receipt, Outcome.REFUND, now=START, record=record)
-    assert await store.sweep(now=START) == 1100 + 4 + 2
+    assert await store.sweep(now=START) == 1100 + 4 + 2 + 1
     assert await store.sweep(now=START) == 0
     assert await store.sessions.load(build_digest("live"), now=START) is not None
     assert len(await store.attempts.history()) == 1
-    assert await store.sweep(now=START + 90 * 86_400) == 2
+    assert await store.sweep(now=START + 90 * 86_400) == 2 + 1
     assert await store.attempts.history() == ()
 
 
@@ -287,9 +369,15 @@ def test_E14_threads_with_a_loop_each() -> None:
 
 def test_bounds_are_checked_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
-        MemoryStore(max_keys=0, max_sessions=True, max_revocations=1.5, max_values=-1)  # type: ignore[arg-type]
+        MemoryStore(
+            max_keys=0,
+            max_sessions=True,
+            max_revocations=1.5,  # type: ignore[arg-type]
+            max_values=-1,
+            max_throttles=0,
+        )
     fields = [problem.field for problem in caught.value.problems]
-    assert fields == ["max_keys", "max_revocations", "max_sessions", "max_values"]
+    assert fields == ["max_keys", "max_revocations", "max_sessions", "max_throttles", "max_values"]
 
 
 async def test_aclose_forgets_nothing() -> None:

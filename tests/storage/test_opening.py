@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from asgi_security import ConfigError, MemoryStore, SqliteStore, open_store
+from asgi_security.storage.protocols import ThrottleRule
 from asgi_security.testing.contracts.expecting import START, build_session
 
 if TYPE_CHECKING:
@@ -98,3 +99,13 @@ def test_memory_does_not_import_sqlite() -> None:
         "raise SystemExit('sqlite3' in sys.modules or 'anyio' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.anyio
+async def test_throttles_by_url() -> None:
+    async with open_store("memory://?max_throttles=1") as store:
+        rule = ThrottleRule(1, 60.0)
+        assert (await store.throttles.take(b"a", rule, now=START)).admitted
+        assert not (await store.throttles.take(b"b", rule, now=START)).admitted, "it is full"
+    mine = MemoryStore().throttles
+    assert open_store("sqlite:///x.db", throttles=mine).throttles is mine

@@ -19,11 +19,13 @@ from asgi_security.storage.protocols import (
     AttemptStatus,
     Created,
     Outcome,
+    ThrottleRule,
 )
 from asgi_security.storage.sqlite import SqliteStore, attempts, once, render_migrations
 from asgi_security.storage.sqlite import revocations as revocation_statements
 from asgi_security.storage.sqlite import sessions as session_statements
-from asgi_security.storage.sqlite.schema import APPLICATION_ID, VERSION
+from asgi_security.storage.sqlite import throttles as throttle_statements
+from asgi_security.storage.sqlite.schema import APPLICATION_ID, MIGRATIONS, VERSION
 from asgi_security.testing.contracts.expecting import (
     START,
     build_account,
@@ -346,10 +348,14 @@ async def test_D58_D62_sweep(store: SqliteStore) -> None:
     await store.revocations.revoke_subject(b"d", before=START, expires_at=START)
     await store.sessions.create(build_session(idle_expires_at=START), now=START - 1)
     await store.sessions.create(build_session("live"), now=START)
-    assert await store.sweep(now=START) == 1200 + 4
+    for name, at in (("whole", START - 60), ("in use", START - 59)):
+        await store.throttles.take(build_digest(name), ThrottleRule(1, 60.0), now=at)
+    assert await store.sweep(now=START) == 1200 + 4 + 1
     assert await store.sweep(now=START) == 0
     assert await store.once.take("kind", b"live", now=START) == b"v"
     assert len(await store.sessions.list_for("ada", now=START)) == 1
+    in_use = await store.throttles.take(build_digest("in use"), ThrottleRule(1, 60.0), now=START)
+    assert not in_use.admitted
 
 
 async def test_D58_sweep_of_attempts_at_the_end_of_their_streak(store: SqliteStore) -> None:
@@ -394,6 +400,8 @@ async def test_D58_sweep_of_attempts_at_the_end_of_their_streak(store: SqliteSto
         session_statements.LIST,
         session_statements.DELETE_HANDLE,
         session_statements.DELETE_FOR,
+        throttle_statements.FIND,
+        throttle_statements.SWEEP,
     ],
 )
 async def test_D58_statements_use_an_index(store: SqliteStore, statement: str) -> None:
@@ -432,6 +440,23 @@ async def test_migrations_as_sql_make_the_same_tables(store: SqliteStore) -> Non
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.executescript(render_migrations())
         assert read(connection) == await store._reader.run(read)
+
+
+async def test_a_file_of_an_earlier_version_is_migrated(path: Path) -> None:
+    for version in range(1, VERSION):
+        earlier = path.with_name(f"{version}.db")
+        with closing(sqlite3.connect(earlier, isolation_level=None)) as connection:
+            for statements in MIGRATIONS[:version]:
+                for statement in statements:
+                    connection.execute(statement)
+            connection.execute("INSERT INTO revocations VALUES (?, ?)", (b"kept", START))
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {version}")
+        async with SqliteStore(earlier, timeout_seconds=20, durability="normal") as store:
+            state = await store.throttles.take(b"d", ThrottleRule(1, 60.0), now=START)
+            assert state.admitted
+            assert await store.revocations.is_revoked([b"kept"], now=START - 1)
+            assert await store.sweep(now=START + 60) == 2
 
 
 def test_S28_the_file_holds_digests_only(path: Path) -> None:

@@ -66,9 +66,9 @@ def test_T49_what_is_told_is_what_follows(
     rule: ThrottleRule, waits_and_costs: list[tuple[int, int]]
 ) -> None:
     whole_at, now = 0, NOW
-    for wait, cost in waits_and_costs:
+    for wait, wanted in waits_and_costs:
         now = round(now + wait / SECOND, 6)
-        cost = min(cost, rule.limit)
+        cost = min(wanted, rule.limit)
         state, changed = take_units(whole_at, rule, now=now, cost=cost)
         whole_at = changed or whole_at
         assert 0 <= state.remaining < rule.limit
@@ -96,12 +96,12 @@ def test_D56_a_clock_that_went_back_gives_no_unit(
     whole_at = taken = 0
     for number, cost in enumerate(costs):
         now = NOW - (back / SECOND if number % 2 else 0)
-        state, changed = take_units(whole_at, rule, now=now, cost=cost)
+        _, changed = take_units(whole_at, rule, now=now, cost=cost)
         if changed is not None:
             assert changed > whole_at, "what was taken is not taken back"
             whole_at = changed
             taken += cost
-    assert taken <= rule.limit or not costs or costs[0] > rule.limit
+    assert taken <= rule.limit
 
 
 @pytest.mark.parametrize("fixed", [False, True])
@@ -134,3 +134,13 @@ def test_one_integer_outlives_a_change_of_the_rule() -> None:
     )
     assert changed is None
     assert take_units(whole_at, tighter, now=NOW + 60, cost=10)[0].admitted
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_T49_whole_again_at_the_instant_itself(*, fixed: bool) -> None:
+    rule, start = ThrottleRule(2, 60.0, fixed), 1_699_999_980.0
+    _, whole_at = take_units(0, rule, now=start, cost=2)
+    assert whole_at is not None
+    for early in (1e-6, 59.5):
+        assert not take_units(whole_at, rule, now=start + 60 - early, cost=2)[0].admitted
+    assert take_units(whole_at, rule, now=start + 60, cost=2)[0].admitted

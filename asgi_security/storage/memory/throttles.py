@@ -45,40 +45,42 @@ class MemoryThrottles:
         # Atomic because nothing waits in here, and threads wait for the lock.
         with self._lock:
             stored = self._whole_at.get(digest)
-            if stored is not None:
-                state, whole_at = take_units(stored, rule, now=now, cost=cost)
-                if whole_at is not None:
-                    self._whole_at[digest] = whole_at
-                return state
-            if len(self._whole_at) >= self._limit:
-                at = count_microseconds(now)
-                if not self._drop_whole(at, 1):
-                    wait = max(1, self._order[0][0] - at) / 1_000_000
-                    return ThrottleState(
-                        admitted=False, remaining=0, reset_seconds=wait, retry_after_seconds=wait
-                    )
-            state, whole_at = take_units(0, rule, now=now, cost=cost)
+            if stored is None and len(self._whole_at) >= self._limit:
+                refusal = self._make_room(count_microseconds(now))
+                if refusal is not None:
+                    return refusal
+            state, whole_at = take_units(stored or 0, rule, now=now, cost=cost)
             if whole_at is not None:
                 self._whole_at[digest] = whole_at
-                heappush(self._order, (whole_at, digest))
+                if stored is None:
+                    heappush(self._order, (whole_at, digest))
             return state
 
     def sweep(self, now: float, limit: int) -> int:
         """Drop up to `limit` keys whose quota is whole again."""
         with self._lock:
-            return self._drop_whole(count_microseconds(now), limit)
+            return self._drop_whole(count_microseconds(now), limit, most_looked_at=self._limit)
 
-    def _drop_whole(self, at: int, limit: int) -> int:
-        dropped = 0
-        for _ in range(max(limit, _MOST_LOOKED_AT)):
-            if dropped == limit or not self._order or self._order[0][0] > at:
+    def _make_room(self, at: int) -> ThrottleState | None:
+        """Drop a key, or return the refusal of a new one: not before one may be dropped."""
+        if self._drop_whole(at, 1, most_looked_at=_MOST_LOOKED_AT):
+            return None
+        wait = max(1, self._order[0][0] - at) / 1_000_000
+        return ThrottleState(
+            admitted=False, remaining=0, reset_seconds=wait, retry_after_seconds=wait
+        )
+
+    def _drop_whole(self, at: int, limit: int, *, most_looked_at: int) -> int:
+        order, dropped = self._order, 0
+        for _ in range(most_looked_at):
+            if dropped == limit or not order or order[0][0] > at:
                 break
-            digest = self._order[0][1]
+            digest = order[0][1]
             whole_at = self._whole_at[digest]
             if whole_at > at:
-                heapreplace(self._order, (whole_at, digest))
+                heapreplace(order, (whole_at, digest))
             else:
-                heappop(self._order)
+                heappop(order)
                 del self._whole_at[digest]
                 dropped += 1
         return dropped

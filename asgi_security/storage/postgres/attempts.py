@@ -24,7 +24,7 @@ from asgi_security.storage.protocols.lockout import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from asgi_security.storage.postgres.pool import Pools
+    from asgi_security.storage.postgres.pools import Pools
     from asgi_security.storage.protocols.lockout import (
         AttemptKey,
         AttemptStatus,

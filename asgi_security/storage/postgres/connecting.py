@@ -1,29 +1,30 @@
-"""How a connection is opened, and what of its errors comes out."""
+"""How a connection is opened and closed, and what comes out of a store for its errors."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import asyncpg  # type: ignore[import-untyped]
 
 from asgi_security.errors import StorageError
-from asgi_security.storage.postgres.schema import migrate
 
 if TYPE_CHECKING:
     from asgi_security.storage.postgres.options import Options
 
-Connection = asyncpg.Connection
-
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError, TypeError)
-"""What asyncpg raises: also for arguments that no column of theirs can hold."""
+"""What asyncpg raises, also for arguments that no column can hold, and for lost connections."""
 
 UNDONE = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
-"""What the server undid on its own account, so that asking again is safe and likely to help."""
+"""What the server has undone on its own account: asking again is safe, and likely to help."""
 
-_ASKING_FAILED = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
+_LOST_STATEMENTS = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
+
+_SPOILT = ("08", "25006", "57P", "XX")
+"""Codes after which a connection is given up: its server ends, or turned into one for reading."""
 
 
-async def connect(options: Options) -> Connection:
+async def connect(options: Options) -> Any:
     """Return a new connection.
 
     Raises:
@@ -31,7 +32,7 @@ async def connect(options: Options) -> Connection:
     """
     settings = {}
     if options.statement_cache_size:
-        # Behind PgBouncer there are none: it refuses start-up parameters that it does not know.
+        # None behind PgBouncer: it refuses start-up parameters that it does not know.
         settings = {
             "default_transaction_isolation": "read committed",
             "jit": "off",
@@ -40,38 +41,37 @@ async def connect(options: Options) -> Connection:
     try:
         return await asyncpg.connect(
             options.url.reveal().decode(),
-            timeout=None,  # whoever waits has a bound of its own
+            timeout=3600,  # whoever waits has a bound of its own
             statement_cache_size=options.statement_cache_size,
             max_cached_statement_lifetime=0,
             server_settings=settings,
         )
-    except (asyncpg.ClientConfigurationError, ValueError, TypeError) as error:
+    except (asyncpg.InterfaceError, ValueError, TypeError) as error:
         # Its text may quote the URL, and with it the password.
         raise StorageError(f"asyncpg refuses the URL: {type(error).__name__}") from None
 
 
-async def prepare(options: Options) -> Connection:
-    """Return a new connection to a database whose tables are of this version."""
-    connection = await connect(options)
+async def close(connection: Any, timeout_seconds: float) -> None:
+    """Cancel what a connection still waits for, and close it."""
     try:
-        await migrate(connection, options.schema)
-    except BaseException:
+        with suppress(TimeoutError, *DRIVER_ERRORS):
+            await connection.close(timeout=min(1.0, timeout_seconds))
+    finally:
         connection.terminate()
-        raise
-    return connection
 
 
-def translate(error: BaseException) -> StorageError:
+def translate(error: Exception, timeout_seconds: float) -> StorageError:
     """Return what comes out of a store in the place of a driver's error."""
-    if isinstance(error, StorageError):
-        return error
+    if isinstance(error, (TimeoutError, asyncpg.QueryCanceledError)):
+        return StorageError(f"PostgreSQL did not answer within {timeout_seconds:g} s")
     text = f"PostgreSQL failed: {type(error).__name__}"
-    if isinstance(error, _ASKING_FAILED):
+    if isinstance(error, _LOST_STATEMENTS):
         text += "; behind PgBouncer give statement_cache_size=0"
     return StorageError(text)
 
 
-def is_usable(connection: Connection, error: asyncpg.PostgresError) -> bool:
-    """Tell whether a connection can be used again after an error of its last statement."""
-    # After a failover an old connection may lead to a server that only reads: the next leads on.
-    return not connection.is_closed() and not isinstance(error, asyncpg.ReadOnlySQLTransactionError)
+def is_usable(connection: Any, error: BaseException) -> bool:
+    """Tell whether a connection can go on after an error of its last statement."""
+    if connection.is_closed() or not isinstance(error, asyncpg.PostgresError):
+        return False
+    return not (error.sqlstate or "").startswith(_SPOILT)

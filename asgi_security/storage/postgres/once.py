@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from asgi_security.storage.postgres.pool import Pools
+    from asgi_security.storage.postgres.pools import Pools
 
 PUT = """
     INSERT INTO {schema}.one_time_values (kind, digest, value, expires_at) VALUES ($1, $2, $3, $4)

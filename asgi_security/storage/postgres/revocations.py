@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from asgi_security.storage.postgres.pool import Pools
+    from asgi_security.storage.postgres.pools import Pools
 
 REVOKE = """
     INSERT INTO {schema}.revocations AS r (digest, expires_at) VALUES ($1, $2)

@@ -75,7 +75,7 @@ LOAD = """
 CREATE FUNCTION {schema}.attempt_load(p_locks bigint[], p_kinds text[], p_digests bytea[])
 RETURNS {schema}.attempt_keys[] LANGUAGE plpgsql AS $$
 DECLARE
-    found {schema}.attempt_keys[] := '{}';
+    loaded {schema}.attempt_keys[] := '{}';
     r {schema}.attempt_keys;
 BEGIN
     FOR i IN 1 .. cardinality(p_locks) LOOP
@@ -87,22 +87,22 @@ BEGIN
         IF NOT FOUND THEN
             r := (p_kinds[i], p_digests[i], 0, NULL, '{}', '{}', '{}', NULL);
         END IF;
-        found[i] := r;
+        loaded[i] := r;
     END LOOP;
-    RETURN found;
+    RETURN loaded;
 END $$"""
 
 AGE_ALL = """
 CREATE FUNCTION {schema}.attempt_age_all(
-    found {schema}.attempt_keys[], p_places integer[], p_numbers integer[],
+    loaded {schema}.attempt_keys[], p_places integer[], p_numbers integer[],
     p_schedules double precision[], p_now double precision
 ) RETURNS {schema}.attempt_keys[] LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
     FOR i IN 1 .. cardinality(p_places) LOOP
-        found[p_places[i]] := {schema}.attempt_age(
-            found[p_places[i]], {schema}.attempt_schedule(p_schedules, p_numbers[i]), p_now);
+        loaded[p_places[i]] := {schema}.attempt_age(
+            loaded[p_places[i]], {schema}.attempt_schedule(p_schedules, p_numbers[i]), p_now);
     END LOOP;
-    RETURN found;
+    RETURN loaded;
 END $$"""
 
 SCHEDULE = """

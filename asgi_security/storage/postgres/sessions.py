@@ -15,7 +15,7 @@ from asgi_security.storage.protocols.sessions import (
 )
 
 if TYPE_CHECKING:
-    from asgi_security.storage.postgres.pool import Pools
+    from asgi_security.storage.postgres.pools import Pools
 
 _COLUMNS = (
     "digest, handle, user_id, data, created_at, seen_at, idle_expires_at, absolute_expires_at, "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from asgi_security.storage.throttle_steps import count_microseconds, take_units
 
 if TYPE_CHECKING:
-    from asgi_security.storage.postgres.pool import Pools
+    from asgi_security.storage.postgres.pools import Pools
     from asgi_security.storage.protocols.throttle import ThrottleRule, ThrottleState
 
 TAKE_UNITS = """

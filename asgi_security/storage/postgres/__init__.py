@@ -1,0 +1,127 @@
+"""The PostgreSQL backend: many processes on many machines, in the database they have anyway."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asgi_security.storage.postgres.attempts import PostgresAttempts
+from asgi_security.storage.postgres.once import PostgresOnce
+from asgi_security.storage.postgres.options import Options
+from asgi_security.storage.postgres.pools import Pools
+from asgi_security.storage.postgres.revocations import PostgresRevocations
+from asgi_security.storage.postgres.schema import render_migrations
+from asgi_security.storage.postgres.sessions import PostgresSessions
+from asgi_security.storage.postgres.throttles import PostgresThrottles
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from asgi_security.storage.protocols import (
+        AttemptStore,
+        OneTimeStore,
+        RevocationStore,
+        SessionStore,
+    )
+    from asgi_security.storage.protocols.throttle import ThrottleStore
+
+__all__ = ["PostgresStore", "render_migrations"]
+
+SWEEP_BATCH = 500
+
+
+class PostgresStore:
+    """All facets in one schema of a PostgreSQL database, version 14 or later, on asyncio.
+
+    The tables are made at the first operation, and brought up to date by the first operation of a
+    newer release; `await store.migrate()` does it at a time of your choice, and
+    `render_migrations(schema)` prints it, for a database in which this user may not make tables.
+
+    Every operation is one statement and one round trip, in a transaction of its own. One that takes
+    longer than `timeout_seconds`, the wait for a connection included, raises `StorageError` and is
+    cancelled on the server. Each event loop has up to `max_size` connections of its own, of which
+    `min_size` are opened at once with the first; `aclose` closes those of the loop it is called in.
+
+    Behind PgBouncer in transaction mode give `statement_cache_size=0`. Statements are then prepared
+    each time (a second round trip), and as it refuses start-up parameters, bind the user to what
+    they would have said: `ALTER ROLE ... SET statement_timeout = '1s'`, and `SET
+    default_transaction_isolation = 'read committed'` where that is not the default.
+
+    A facet given as a keyword takes the place of the store's own; it is neither swept nor closed.
+
+    Raises:
+        ConfigError: With every problem of the URL and the options, and when asyncpg is missing.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        schema: str = "asgi_security",
+        timeout_seconds: float = 1.0,
+        min_size: int = 1,
+        max_size: int = 10,
+        statement_cache_size: int = 100,
+        attempts: AttemptStore | None = None,
+        revocations: RevocationStore | None = None,
+        sessions: SessionStore | None = None,
+        once: OneTimeStore | None = None,
+        throttles: ThrottleStore | None = None,
+    ) -> None:
+        self._options = Options(
+            url=url,
+            schema=schema,
+            timeout_seconds=timeout_seconds,
+            min_size=min_size,
+            max_size=max_size,
+            statement_cache_size=statement_cache_size,
+        )
+        self._pools = Pools(self._options)
+        own_attempts = PostgresAttempts(self._pools)
+        own_revocations = PostgresRevocations(self._pools)
+        own_sessions = PostgresSessions(self._pools)
+        own_once = PostgresOnce(self._pools)
+        own_throttles = PostgresThrottles(self._pools)
+        self._own = (own_attempts, own_revocations, own_sessions, own_once, own_throttles)
+        self.attempts: AttemptStore = own_attempts if attempts is None else attempts
+        self.revocations: RevocationStore = own_revocations if revocations is None else revocations
+        self.sessions: SessionStore = own_sessions if sessions is None else sessions
+        self.once: OneTimeStore = own_once if once is None else once
+        self.throttles: ThrottleStore = own_throttles if throttles is None else throttles
+
+    def __repr__(self) -> str:
+        return f"PostgresStore({self._options.place!r}, schema={self._options.schema!r})"
+
+    async def migrate(self) -> None:
+        """Bring the tables to this version; the first operation does the same.
+
+        Raises:
+            StorageError: They are of a newer version, or the database failed.
+        """
+        await self._pools.migrate()
+
+    async def sweep(self, *, now: float) -> int:
+        """Remove what has expired, each batch of 500 in a transaction of its own.
+
+        Rows that someone else has locked are passed over: neither waits for the other.
+        """
+        total = 0
+        for facet in self._own:
+            while removed := await facet.sweep(now, SWEEP_BATCH):
+                total += removed
+        return total
+
+    async def aclose(self) -> None:
+        """Close the connections of this event loop; an operation after that opens others."""
+        await self._pools.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()

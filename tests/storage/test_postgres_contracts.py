@@ -1,0 +1,60 @@
+"""PostgreSQL keeps every contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip("asyncpg", reason="pip install 'asgi-security[postgres]'")
+
+from asgi_security.storage.postgres import PostgresStore
+from asgi_security.testing.contracts import (
+    AttemptContract,
+    OneTimeContract,
+    RevocationContract,
+    SessionContract,
+    ThrottleContract,
+)
+from tests.storage.postgres_servers import URL, provide_schema, run_sql
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pytestmark = pytest.mark.anyio
+
+schema = pytest.fixture(scope="module")(provide_schema)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # asyncpg runs on nothing else
+
+
+@pytest.fixture
+async def store(schema: str) -> AsyncIterator[PostgresStore]:
+    async with PostgresStore(URL, schema=schema, timeout_seconds=20) as backend:
+        await backend.migrate()
+        await empty(schema)
+        yield backend
+
+
+async def empty(schema: str) -> None:
+    tables = "attempt_keys failed_auth_attempts auth_sessions revocations revoked_subjects"
+    names = [*tables.split(), "one_time_values", "one_time_claims", "throttles"]
+    await run_sql("TRUNCATE " + ", ".join(f'"{schema}".{name}' for name in names))
+
+
+class TestAttempts(AttemptContract): ...
+
+
+class TestRevocations(RevocationContract): ...
+
+
+class TestSessions(SessionContract): ...
+
+
+class TestOneTime(OneTimeContract): ...
+
+
+class TestThrottles(ThrottleContract): ...

@@ -21,6 +21,14 @@ if TYPE_CHECKING:
         get_lockout_status,
         record_attempt,
     )
+    from asgi_security.flows.sessions import (
+        SessionInfo,
+        list_sessions,
+        revoke_all_sessions,
+        revoke_other_sessions,
+        revoke_session,
+    )
+    from asgi_security.flows.throttle import SendThrottle, Throttle
     from asgi_security.middleware.clients import ClientMiddleware
     from asgi_security.middleware.cors import CorsMiddleware
     from asgi_security.middleware.csrf import CsrfMiddleware
@@ -29,15 +37,20 @@ if TYPE_CHECKING:
     from asgi_security.middleware.jwt import JwtMiddleware
     from asgi_security.middleware.lockout import LockoutMiddleware
     from asgi_security.middleware.sessions import SessionMiddleware
+    from asgi_security.middleware.throttle import ThrottleMiddleware
     from asgi_security.policy.clients import ClientConfig
+    from asgi_security.policy.cookies import CookieConfig
     from asgi_security.policy.cors import CorsConfig
+    from asgi_security.policy.csp import ContentSecurityPolicy
     from asgi_security.policy.csrf import CsrfConfig
     from asgi_security.policy.headers import SecurityHeadersConfig
     from asgi_security.policy.hosts import HostsConfig
     from asgi_security.policy.jwt import JwtConfig
-    from asgi_security.policy.lockout import LockoutConfig, LockoutStatus
+    from asgi_security.policy.lockout import LockoutConfig, LockoutRules, LockoutStatus
     from asgi_security.policy.login_routes import LoginRouteConfig
+    from asgi_security.policy.session_state import Session
     from asgi_security.policy.sessions import SessionConfig
+    from asgi_security.policy.throttle import ThrottleConfig
     from asgi_security.principal import Principal
     from asgi_security.stack import add_security, harden
     from asgi_security.storage.memory import MemoryStore
@@ -48,6 +61,8 @@ __all__ = [
     "ClientConfig",
     "ClientMiddleware",
     "ConfigError",
+    "ContentSecurityPolicy",
+    "CookieConfig",
     "CorsConfig",
     "CorsMiddleware",
     "CsrfConfig",
@@ -61,6 +76,7 @@ __all__ = [
     "Lockout",
     "LockoutConfig",
     "LockoutMiddleware",
+    "LockoutRules",
     "LockoutStatus",
     "LoginRouteConfig",
     "MemoryStore",
@@ -70,11 +86,17 @@ __all__ = [
     "SecurityEvent",
     "SecurityHeadersConfig",
     "SecurityHeadersMiddleware",
+    "SendThrottle",
+    "Session",
     "SessionConfig",
+    "SessionInfo",
     "SessionMiddleware",
     "SignatureError",
     "SqliteStore",
     "StorageError",
+    "Throttle",
+    "ThrottleConfig",
+    "ThrottleMiddleware",
     "add_security",
     "compute_ip_hash",
     "compute_lockout",
@@ -82,8 +104,12 @@ __all__ = [
     "get_lockout_status",
     "harden",
     "issue_jwt",
+    "list_sessions",
     "open_store",
     "record_attempt",
+    "revoke_all_sessions",
+    "revoke_other_sessions",
+    "revoke_session",
     "revoke_token",
     "sign_cookie",
     "verify_cookie",
@@ -95,6 +121,8 @@ _HOMES = {
     "ClientConfig": "policy.clients",
     "ClientMiddleware": "middleware.clients",
     "ConfigError": "errors",
+    "ContentSecurityPolicy": "policy.csp",
+    "CookieConfig": "policy.cookies",
     "CorsConfig": "policy.cors",
     "CorsMiddleware": "middleware.cors",
     "CsrfConfig": "policy.csrf",
@@ -108,6 +136,7 @@ _HOMES = {
     "Lockout": "flows.lockout",
     "LockoutConfig": "policy.lockout",
     "LockoutMiddleware": "middleware.lockout",
+    "LockoutRules": "policy.lockout",
     "LockoutStatus": "policy.lockout",
     "LoginRouteConfig": "policy.login_routes",
     "MemoryStore": "storage.memory",
@@ -117,11 +146,17 @@ _HOMES = {
     "SecurityEvent": "events",
     "SecurityHeadersConfig": "policy.headers",
     "SecurityHeadersMiddleware": "middleware.headers",
+    "SendThrottle": "flows.throttle",
+    "Session": "policy.session_state",
     "SessionConfig": "policy.sessions",
+    "SessionInfo": "flows.sessions",
     "SessionMiddleware": "middleware.sessions",
     "SignatureError": "errors",
     "SqliteStore": "storage.sqlite",
     "StorageError": "errors",
+    "Throttle": "flows.throttle",
+    "ThrottleConfig": "policy.throttle",
+    "ThrottleMiddleware": "middleware.throttle",
     "add_security": "stack",
     "compute_ip_hash": "flows.lockout_guide",
     "compute_lockout": "flows.lockout_guide",
@@ -129,8 +164,12 @@ _HOMES = {
     "get_lockout_status": "flows.lockout_guide",
     "harden": "stack",
     "issue_jwt": "flows.issuing",
+    "list_sessions": "flows.sessions",
     "open_store": "storage.opening",
     "record_attempt": "flows.lockout_guide",
+    "revoke_all_sessions": "flows.sessions",
+    "revoke_other_sessions": "flows.sessions",
+    "revoke_session": "flows.sessions",
     "revoke_token": "flows.jwt",
     "sign_cookie": "flows.cookies",
     "verify_cookie": "flows.cookies",

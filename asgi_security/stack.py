@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from asgi_security.policy.lockout import LockoutConfig
     from asgi_security.policy.login_routes import LoginRouteConfig
     from asgi_security.policy.sessions import SessionConfig
+    from asgi_security.policy.throttle import ThrottleConfig
     from asgi_security.secret import Secret
     from asgi_security.storage.protocols import Store
 
@@ -39,10 +40,11 @@ AppT = TypeVar("AppT")
 
 _PRACTICAL = SecurityHeadersConfig.practical()
 
-ORDER = ("headers", "hosts", "clients", "cors", "csrf", "lockout", "sessions", "jwt")
+ORDER = ("headers", "hosts", "clients", "cors", "csrf", "throttle", "lockout", "sessions", "jwt")
 """From the outside in. Headers stand outermost so that refusals carry them; clients before what
 counts by address; cors before credentials, so that a preflight never meets a 401; csrf before a
-store is asked; lockout before a session is loaded or a hash is paid for."""
+store is asked; throttle before anything is computed; lockout before a session is loaded or a hash
+is paid for."""
 
 
 class HardenedApp(Pipeline, fusible=True):
@@ -61,6 +63,7 @@ def harden(
     clients: ClientConfig | None = None,
     cors: CorsConfig | None = None,
     csrf: CsrfConfig | None = None,
+    throttle: ThrottleConfig | None = None,
     lockout: LockoutConfig | None = None,
     login: LoginRouteConfig | None = None,
     sessions: SessionConfig | None = None,
@@ -74,10 +77,11 @@ def harden(
     """Put the guards that are given around `app`, in `ORDER`.
 
     `headers=None` leaves even the security headers out. `login` says where the app's own login
-    route is and turns lockout on, with `lockout` for its numbers. `store` keeps the attempts, and
-    the revocations of tokens and sessions; without one, attempts are counted in this process's
-    memory. Sessions are where their own configuration says: in the cookie, or in its `store`.
-    `csrf` trusts the exact origins of a `cors` with credentials, unless it names its own.
+    route is and turns lockout on, with `lockout` for its numbers. `store` keeps attempts, quotas,
+    and the revocations of tokens and sessions; without one, attempts and quotas are counted in
+    this process's memory. Sessions are where their own configuration says: in the cookie, or in
+    its `store`. `csrf` trusts the exact origins of a `cors` with credentials, unless it names its
+    own.
 
     Raises:
         ConfigError: for a lockout without a login route, and for whatever a guard finds wrong.
@@ -90,6 +94,7 @@ def harden(
         "clients": _build("clients", "ClientLayer", clients, ambient),
         "cors": _build("cors", "CorsLayer", cors, ambient),
         "csrf": _build("csrf", "CsrfLayer", _trusting(csrf, cors), ambient),
+        "throttle": _build_throttle(throttle, store, ambient),
         "lockout": _build_lockout(lockout, login, store, ambient),
         "sessions": _build("sessions", "SessionLayer", sessions, ambient),
         "jwt": _build("jwt", "JwtLayer", jwt, ambient),
@@ -197,12 +202,28 @@ def _build_lockout(
     from asgi_security.middleware.lockout import LockoutLayer  # noqa: PLC0415 -- on use
     from asgi_security.policy.lockout import LockoutConfig  # noqa: PLC0415 -- on use
 
-    if store is None:
-        from asgi_security.storage.memory import MemoryStore  # noqa: PLC0415 -- on use
-
-        store = MemoryStore()
-    guard = Lockout(lockout or LockoutConfig(), store, **ambient)
+    guard = Lockout(lockout or LockoutConfig(), store or _build_memory(), **ambient)
     return LockoutLayer(guard, login, events=ambient["events"])
+
+
+def _build_throttle(
+    throttle: ThrottleConfig | None, store: Store | None, ambient: Mapping[str, Any]
+) -> Layer | None:
+    if throttle is None:
+        return None
+    if throttle.key == "principal":
+        hint = "put ThrottleMiddleware around the app itself, inside what harden adds"
+        reason = "who asks is not known yet where harden counts requests"
+        raise ConfigError("harden", [Problem("throttle.key", "'principal'", reason, hint)])
+    from asgi_security.middleware.throttle import ThrottleLayer  # noqa: PLC0415 -- on use
+
+    return ThrottleLayer(throttle, store or _build_memory(), **ambient)
+
+
+def _build_memory() -> Store:
+    from asgi_security.storage.memory import MemoryStore  # noqa: PLC0415 -- on use
+
+    return MemoryStore()
 
 
 class _Installed:

@@ -1,10 +1,20 @@
-"""Runs the benchmarks: `python -m benchmarks [--quick] [--only PATTERN] [--json FILE]`."""
+"""Runs the benchmarks: `python -m benchmarks [--quick] [--only PATTERN] [--json FILE]`.
+
+Without a command: the timed rows, ours beside its peers. The commands, each with its own --help:
+
+server        behind uvicorn and granian, the share of a bare app's throughput
+growth        how cost follows origins, keys, headers, cookies, layers and connections
+instructions  processor instructions of one request; with --compare, judged by a baseline
+report        a page with drawings from the JSON files of the others
+all           all of these measured into one JSON file
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from fnmatch import fnmatch
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from benchmarks.cases import CASES
@@ -13,14 +23,27 @@ from benchmarks.report import build_document, build_part, print_table, write_jso
 from benchmarks.rows import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from benchmarks.measure import Effort
     from benchmarks.rows import Case
 
 
+COMMANDS: Mapping[str, str] = {
+    "server": "benchmarks.server.command",
+    "growth": "benchmarks.growth.command",
+    "instructions": "benchmarks.instructions.command",
+    "report": "benchmarks.pages.command",
+    "all": "benchmarks.everything",
+}
+
+
 def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--quick", action="store_true", help="all rows within half a minute")
     parser.add_argument(
         "--only",
@@ -31,6 +54,9 @@ def _build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", metavar="FILE", help="write the results there; - is stdout")
     parser.add_argument("--list", action="store_true", help="print the names of the cases")
+    parser.add_argument(
+        "--compare", metavar="BASELINE", help="count instructions, and fail on more than 10 %% more"
+    )
     return parser
 
 
@@ -57,6 +83,13 @@ def run(cases: Sequence[Case], effort: Effort) -> list[Row]:
     return rows
 
 
+def run_command(name: str, arguments: Sequence[str]) -> int:
+    """Run one of the commands; its module is imported only now."""
+    command = import_module(COMMANDS[name])
+    status: int = command.main(arguments)
+    return status
+
+
 def main(
     arguments: Sequence[str] | None = None,
     known: Sequence[Case] = CASES,
@@ -65,7 +98,12 @@ def main(
     full: Effort = FULL,
 ) -> int:
     """Run what was asked for. 0, or 1 when answers differ or a side failed; never for timing."""
-    options = _build_parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and given[0] in COMMANDS:
+        return run_command(given[0], given[1:])
+    options = _build_parser().parse_args(given)
+    if options.compare:
+        return run_command("instructions", ["--compare", options.compare])
     cases = select(known, options.only)
     if not cases:
         print(f"no case matches {' or '.join(options.only)}; see --list", file=sys.stderr)

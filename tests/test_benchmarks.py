@@ -29,7 +29,7 @@ from benchmarks.measure import (
     find_disagreement,
     measure,
 )
-from benchmarks.report import build_document, build_table
+from benchmarks.report import build_document, build_part, build_table
 from benchmarks.rows import OURS, Contender, Row, Side, SideResult, TimedCase, judge
 
 if TYPE_CHECKING:
@@ -303,7 +303,7 @@ def test_ours_has_no_ratio_to_itself() -> None:
 def test_the_document_says_where_the_numbers_come_from() -> None:
     side = SideResult("peer", ratio=Quartiles(0.1, 0.2, 0.3), budget=0.25)
     row = Row(case="one", unit="us", sides=(side,))
-    document = json.loads(json.dumps(build_document([row], TINY)))
+    document = json.loads(json.dumps(build_document(build_part([row], TINY))))
     assert document["machine"]["versions"]["starlette"]
     assert document["effort"]["rounds"] == 2
     assert document["rows"][0]["sides"][0]["met"] is True

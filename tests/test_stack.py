@@ -25,6 +25,7 @@ from asgi_security import (
     MemoryStore,
     SecurityHeadersConfig,
     SessionConfig,
+    ThrottleConfig,
     add_security,
     harden,
     issue_jwt,
@@ -57,13 +58,14 @@ def everything() -> dict[str, Any]:
         "cors": CorsConfig(allow_origins=[ORIGIN]),
         "clients": ClientConfig(),
         "csrf": CsrfConfig(),
+        "throttle": ThrottleConfig(limit=100, window_seconds=60),
         "hosts": HostsConfig(allow_hosts=["testserver"]),
         "headers": SecurityHeadersConfig(),
     }
 
 
 def test_the_order_is_the_same_whatever_the_order_of_the_arguments() -> None:
-    for names in itertools.islice(itertools.permutations(everything()), 0, None, 50_000):
+    for names in itertools.islice(itertools.permutations(everything()), 0, None, 500_000):
         given = everything()
         app = harden(hello, **{name: given[name] for name in names})
         words = [type(layer).__module__.rpartition(".")[2] for layer in app.layers]
@@ -99,6 +101,20 @@ async def test_csrf_trusts_whom_cors_trusts_with_credentials(
 async def test_headers_are_on_unless_turned_off() -> None:
     assert (await call(harden(hello))).value("x-content-type-options") == "nosniff"
     assert (await call(harden(hello, headers=None))).headers == []
+
+
+def test_quotas_of_principals_cannot_be_counted_before_they_are_known() -> None:
+    with pytest.raises(ConfigError, match="inside what harden adds"):
+        harden(hello, throttle=ThrottleConfig(limit=1, window_seconds=1, key="principal"))
+
+
+@pytest.mark.anyio
+async def test_T49_a_quota_is_counted_before_anything_else_is_paid_for() -> None:
+    guarded = harden(hello, throttle=ThrottleConfig(limit=2, window_seconds=60, name="api"))
+    first, second, third = [await call(guarded) for _ in range(3)]
+    assert (first.status, second.status, third.status) == (200, 200, 429)
+    assert third.value("x-content-type-options") == "nosniff"
+    assert first.value("ratelimit-policy") == '"api";q=2;w=60'
 
 
 def test_a_lockout_without_a_login_route_is_an_error() -> None:

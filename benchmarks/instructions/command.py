@@ -67,7 +67,7 @@ class Judgement:
     @property
     def accepted(self) -> bool:
         """Whether it has grown by no more than is allowed."""
-        return self.growth is not None and self.growth <= GROWTH_ALLOWED
+        return self.now is not None and self.now <= self.before * (1 + GROWTH_ALLOWED)
 
 
 def compute_each(totals: Sequence[int], calls: int) -> float:

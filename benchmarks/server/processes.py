@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVERS: Mapping[str, Sequence[str]] = {
-    "uvicorn": ("--factory", "--no-access-log", "--log-level", "critical", "--lifespan", "off"),
-    "granian": ("--factory", "--interface", "asginl", "--no-ws", "--log-level", "critical"),
+    "uvicorn": ("--factory", "--no-access-log", "--log-level", "error", "--lifespan", "off"),
+    "granian": ("--factory", "--interface", "asginl", "--no-ws", "--log-level", "error"),
 }
 _PATIENCE_SECONDS = 30.0
 

@@ -81,6 +81,7 @@ def test_what_is_given_is_kept() -> None:
     assert config.secret == Secret(SECRET)
     assert SECRET not in repr(config)
     assert (config.paths, config.exempt_paths) == (("/a",), ("/b",))
+    assert build(limit=20_000, window_seconds=2).limit == 20_000
     assert build(cost=100).cost == 100, "T53: the whole quota at once may be the cost"
     with pytest.raises(TypeError, match="did you mean 'limit'"):
         build(limits=5)

@@ -1,4 +1,4 @@
-"""Where the PostgreSQL of the tests is, and what stands between it and a store."""
+"""Where the PostgreSQL of the tests is, and what its tests do past every store."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 
+from asgi_security.storage.postgres import PostgresStore
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 URL = os.environ.get("ASGI_SECURITY_TEST_POSTGRES_URL", "postgresql://root@127.0.0.1:5432/test")
+
+TABLES = (
+    *("attempt_keys", "failed_auth_attempts", "auth_sessions", "revocations", "revoked_subjects"),
+    *("one_time_values", "one_time_claims", "throttles"),
+)
 
 HOW_TO_GET_ONE = (
     "no PostgreSQL: docker run -e POSTGRES_HOST_AUTH_METHOD=trust -e POSTGRES_USER=root "
@@ -21,13 +28,13 @@ HOW_TO_GET_ONE = (
 )
 
 
-async def run_sql(sql: str, *arguments: object, fetch: bool = False) -> Any:
-    """Run a statement past every store."""
+async def run_sql(sql: str, *arguments: object) -> Any:
+    """Run a script, or a statement with arguments, past every store; return the first value."""
     connection = await asyncpg.connect(URL, timeout=10)
     try:
-        return await (connection.fetch if arguments or fetch else connection.execute)(
-            sql, *arguments
-        )
+        if arguments:
+            return await connection.fetchval(sql, *arguments)
+        return await connection.execute(sql)
     finally:
         await connection.close()
 
@@ -43,3 +50,11 @@ def provide_schema() -> Iterator[str]:
         pytest.skip(HOW_TO_GET_ONE)
     yield name
     asyncio.run(run_sql(f'DROP SCHEMA IF EXISTS "{name}" CASCADE'))
+
+
+async def empty(schema: str, *, migrate: bool = False) -> None:
+    """Delete every row."""
+    if migrate:
+        async with PostgresStore(URL, schema=schema, timeout_seconds=20) as store:
+            await store.migrate()
+    await run_sql(";".join(f'DELETE FROM "{schema}".{table}' for table in TABLES))  # noqa: S608

@@ -15,6 +15,7 @@ import subprocess
 import time
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -124,6 +125,17 @@ class Server:
             reply: bytes = client.execute_command("CLUSTER INFO")
             return reply
 
+    def read_section(self, name: str) -> bytes:
+        """Return the lines of INFO."""
+        with redis.Redis(port=self.port, socket_timeout=5) as client:
+            client.set_response_callback("INFO", lambda reply: reply)
+            reply: bytes = client.execute_command("INFO", name)
+            return reply
+
+    def list_keys(self) -> list[bytes]:
+        with redis.Redis(port=self.port, socket_timeout=5) as client:
+            return list(client.scan_iter(count=1000))
+
     def ask(self, *words: str | int) -> object:
         with redis.Redis(port=self.port, socket_timeout=5) as client:
             return client.execute_command(*words)
@@ -132,26 +144,34 @@ class Server:
 class Proxy:
     """Between a store and its Redis: counts what passes, and does as it is told.
 
-    `stall` lets nothing back; `cut` ends every connection after so many more bytes of reply;
-    `garbage` comes in place of the next reply.
+    `stall` lets no reply back (with `only_old` on the connections there are); with `cut_after` a
+    connection ends after so many bytes of the next reply; `garbage` comes in its place.
     """
 
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self.port = 0
+    def __init__(self, host: str, port: int, path: str) -> None:
+        self._target = (host, port)
+        self._path = path
+        self.url = ""
         self.chunks: list[bytes] = []
         self.connections = 0
-        self.stalled = asyncio.Event()
-        self.stalled.set()
         self.garbage = b""
         self.cut_after: int | None = None
+        self._stalled_until = 0
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._requested = asyncio.Event()
         self._writers: list[asyncio.StreamWriter] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @classmethod
+    def to(cls, url: str) -> Self:
+        split = urlsplit(url)
+        return cls(split.hostname or "127.0.0.1", split.port or 6379, split.path)
+
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        port = self._server.sockets[0].getsockname()[1]
+        self.url = f"redis://127.0.0.1:{port}{self._path}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -161,25 +181,36 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def stall(self) -> None:
-        self.stalled.clear()
+    def stall(self, *, only_old: bool = False) -> None:
+        self._flowing.clear()
+        self._requested.clear()
+        self._stalled_until = self.connections if only_old else 1 << 30
 
     def flow(self) -> None:
-        self.stalled.set()
+        self._flowing.set()
+        self._stalled_until = 0
         self.garbage = b""
         self.cut_after = None
 
+    async def wait_for_request(self) -> None:
+        """Return once something came in after the last `stall`."""
+        await self._requested.wait()
+
     def reset(self) -> None:
-        """End every connection with a reset."""
+        """End every connection at once."""
         for writer in self._writers:
             writer.transport.abort()
         self._writers.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        number = self.connections
+        far_reader, far_writer = await asyncio.open_connection(*self._target)
         self._writers += [writer, far_writer]
-        for work in (self._pass_on(reader, far_writer), self._pass_back(far_reader, writer)):
+        for work in (
+            self._pass_on(reader, far_writer),
+            self._pass_back(far_reader, writer, number),
+        ):
             task = asyncio.create_task(work)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -190,20 +221,23 @@ class Proxy:
                 self.chunks.append(chunk)
                 writer.write(chunk)
                 await writer.drain()
+                self._requested.set()
         writer.transport.abort()
 
-    async def _pass_back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_back(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int
+    ) -> None:
         with suppress(OSError):
             while chunk := await reader.read(1 << 20):
-                await self.stalled.wait()
+                if number <= self._stalled_until:
+                    await self._flowing.wait()
                 if self.cut_after is not None:
                     writer.write(chunk[: self.cut_after])
                     await writer.drain()
-                    self.reset()
-                    return
+                    break
                 writer.write(self.garbage or chunk)
                 await writer.drain()
-        writer.transport.abort()
+            writer.close()
 
 
 @contextmanager

@@ -236,15 +236,15 @@ async def test_T50_D57_a_flood_of_keys_wins_back_no_quota() -> None:
     throttles = MemoryThrottles(limit=3)
     rule = ThrottleRule(2, 60.0)
     names = ("a", "b", "c")
-    for name in names:
-        await throttles.take(build_digest(name), rule, now=START, cost=2)
+    for later, name in enumerate(names):
+        await throttles.take(build_digest(name), rule, now=START + later / 10, cost=2)
     for number in range(50):
         state = await throttles.take(build_digest(f"flood {number}"), rule, now=START + 10)
         wait = {"reset_seconds": 50.0, "retry_after_seconds": 50.0}
         assert state == ThrottleState(admitted=False, remaining=0, **wait), "unknown keys must wait"
     for name in names:
         assert not (await throttles.take(build_digest(name), rule, now=START + 29)).admitted
-        assert (await throttles.take(build_digest(name), rule, now=START + 30)).admitted
+        assert (await throttles.take(build_digest(name), rule, now=START + 31)).admitted
     assert len(throttles) == 3
 
 
@@ -277,6 +277,7 @@ async def test_D57_the_search_for_room_is_bounded() -> None:
         await throttles.take(b"%d" % number, rule, now=START + 29)
     answers = [await throttles.take(b"new", rule, now=START + 30) for _ in range(3)]
     assert [state.admitted for state in answers] == [False, False, True]
+    assert [state.retry_after_seconds for state in answers] == [1e-6, 1e-6, 0.0]
     assert len(throttles) == 3000
     for number in range(2999):
         await throttles.take(b"%d" % number, rule, now=START + 58)

@@ -16,7 +16,7 @@ from asgi_security.testing.contracts import (
     SessionContract,
     ThrottleContract,
 )
-from tests.storage.postgres_servers import URL, provide_schema, run_sql
+from tests.storage.postgres_servers import URL, empty, provide_schema
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,16 +33,9 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 async def store(schema: str) -> AsyncIterator[PostgresStore]:
+    await empty(schema, migrate=True)
     async with PostgresStore(URL, schema=schema, timeout_seconds=20) as backend:
-        await backend.migrate()
-        await empty(schema)
         yield backend
-
-
-async def empty(schema: str) -> None:
-    tables = "attempt_keys failed_auth_attempts auth_sessions revocations revoked_subjects"
-    names = [*tables.split(), "one_time_values", "one_time_claims", "throttles"]
-    await run_sql("TRUNCATE " + ", ".join(f'"{schema}".{name}' for name in names))
 
 
 class TestAttempts(AttemptContract): ...

@@ -78,6 +78,8 @@ def test_T49_what_is_told_is_what_follows(
             assert not take_units(whole_at, rule, now=now, cost=state.remaining + 1)[0].admitted
         later = round(now + state.reset_seconds, 6)
         assert take_units(whole_at, rule, now=later, cost=rule.limit)[0].admitted
+        before = round(later - 1e-6, 6)
+        assert not take_units(whole_at, rule, now=before, cost=rule.limit)[0].admitted
         if state.admitted:
             assert state.retry_after_seconds == 0
         else:

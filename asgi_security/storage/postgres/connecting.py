@@ -12,9 +12,6 @@ from asgi_security.errors import StorageError
 if TYPE_CHECKING:
     from asgi_security.storage.postgres.options import Options
 
-DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError, TypeError)
-"""What asyncpg raises, also for arguments that no column can hold, and for lost connections."""
-
 UNDONE = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 """What the server has undone on its own account: asking again is safe, and likely to help."""
 
@@ -54,7 +51,7 @@ async def connect(options: Options) -> Any:
 async def close(connection: Any, timeout_seconds: float) -> None:
     """Cancel what a connection still waits for, and close it."""
     try:
-        with suppress(TimeoutError, *DRIVER_ERRORS):
+        with suppress(Exception):  # it is given up anyway
             await connection.close(timeout=min(1.0, timeout_seconds))
     finally:
         connection.terminate()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from asgi_security.errors import StorageError
 from asgi_security.storage.postgres.connecting import (
-    DRIVER_ERRORS,
     UNDONE,
     close,
     connect,
@@ -60,7 +60,11 @@ class Pool:
                     return await self._fetch(statement, arguments)
                 except UNDONE:
                     return await self._fetch(statement, arguments)
-        except DRIVER_ERRORS as error:
+        except StorageError:
+            raise
+        except Exception as error:
+            # Errors of the server, the network, the arguments, and asyncpg's own confusion when a
+            # connection ends at a bad moment: they have nothing in common but this.
             raise translate(error, timeout_seconds) from error
 
     async def migrate(self) -> None:

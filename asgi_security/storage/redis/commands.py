@@ -27,9 +27,13 @@ class Command:
 
     def with_source(self) -> tuple[bytes, ...]:
         """Return the parts of the same step for a server that does not know the script."""
+        return self.parts if self.source is None else (b"EVAL", *self.as_script())
+
+    def as_script(self) -> tuple[bytes, ...]:
+        """Return what EVAL wants for the same step, whose reply a driver then leaves as it is."""
         if self.source is None:
-            return self.parts
-        return (b"EVAL", self.source, *self.parts[2:])
+            return (b"return redis.call(unpack(ARGV))", b"1", self.key, *self.parts)
+        return (self.source, *self.parts[2:])
 
 
 @dataclass(frozen=True, slots=True)

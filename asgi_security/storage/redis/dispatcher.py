@@ -30,8 +30,8 @@ class Dispatcher:
     ) -> None:
         self._address = address
         self._timeout_seconds = timeout_seconds
-        # The replicas' part of the bound: their silence should be told, not run into.
-        milliseconds = max(1, int(timeout_seconds * 800))
+        # The replicas' silence should be told, not run into; also by a script sent a second time.
+        milliseconds = max(1, int(timeout_seconds * 400))
         self._wait = (wait_replicas, milliseconds) if wait_replicas else None
         self._routes: WeakKeyDictionary[asyncio.AbstractEventLoop, Route] = WeakKeyDictionary()
         self._watch = Watch(events)

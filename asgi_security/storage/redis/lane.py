@@ -191,13 +191,19 @@ class Lane:
 
     async def _read_all(self, connection: AbstractConnection) -> None:
         """Hand out replies until the connection ends: also while none is due, to see it end."""
-        from redis.exceptions import NoScriptError, ResponseError  # noqa: PLC0415 -- an extra
+        from redis.exceptions import (  # noqa: PLC0415 -- an extra
+            NoScriptError,
+            ReadOnlyError,
+            ResponseError,
+        )
 
         try:
             while True:
                 try:
                     reply = await connection.read_response(disable_decoding=True)
                 except ResponseError as error:
+                    if isinstance(error, ReadOnlyError):
+                        raise  # no longer the primary: to connect again leads to the one that is
                     reply = error
                 call = self._sent.popleft()
                 if isinstance(call, Wait):

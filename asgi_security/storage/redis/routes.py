@@ -113,18 +113,19 @@ class ClusterRoute:
             AskError,
             ClusterDownError,
             MovedError,
+            ReadOnlyError,
             RedisError,
+            ResponseError,
             TryAgainError,
         )
 
         if isinstance(reply, (MovedError, AskError, TryAgainError, ClusterDownError)):
             client = await self._find_client()
             try:
-                return await client.execute_command(*call.command.with_source())
-            except (RedisError, OSError) as error:
-                await self._forget_client()
-                return error
-        if not isinstance(reply, RedisError) or isinstance(reply, ConnectionError):
+                return await client.execute_command("EVAL", *call.command.as_script())
+            except RedisError as error:
+                reply = error
+        if not isinstance(reply, ResponseError) or isinstance(reply, ReadOnlyError):
             await self._forget_client()
         return reply
 

@@ -1,0 +1,1 @@
+"""Publishes: a page with drawings from a stored run."""

@@ -1,0 +1,75 @@
+"""What no number says: why a peer is faster, and why some peers have no row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_APPENDS = (
+    "It appends its lines to whatever is there, in the app's own list: a header that the app has "
+    "set goes out twice. Ours copies the list, replaces or keeps as configured, and adds a 500 "
+    "with the headers when the app fails."
+)
+_COUNTS = (
+    "It counts requests of an address and nothing more. Ours reads the login name out of the body, "
+    "charges account and address in one call, and settles them by the app's answer, so that a "
+    "right password costs nobody an attempt."
+)
+_PIPELINE = (
+    "It looks at the path and calls the app. Ours pays once for the engine: the context of the "
+    "request, the copy of the scope, the 500 of an app that fails. Beside other guards of ours "
+    "that is shared, and a guard more costs a fraction of this row (see *layers*)."
+)
+_SETTLES = (
+    "A charge of ours leaves a receipt that the outcome settles, so that parallel guesses fill the "
+    "budget and a crash counts as a failure. A limiter has nothing to settle."
+)
+
+REASONS: Mapping[tuple[str, str], str] = {
+    ("headers 7 lines", "Secweb"): _APPENDS,
+    ("headers 7 lines", "by hand"): _APPENDS,
+    ("cors origin alone", "asgi-cors"): (
+        "It names the origin and does nothing else: no `Vary: Origin`, so a shared cache may give "
+        "one site the answer of another; no credentials; no preflight."
+    ),
+    ("lockout other path", "limits fixed"): _PIPELINE,
+    ("lockout other path", "slowapi"): _PIPELINE,
+    ("lockout login", "limits fixed"): _COUNTS,
+    ("lockout login", "slowapi"): _COUNTS,
+    ("lockout look", "limits fixed"): (
+        "A look of ours tells failures, charges in flight, and since when and until when the key "
+        "is locked."
+    ),
+    ("lockout charge", "limits fixed"): _SETTLES,
+    ("lockout charge", "limits moving"): _SETTLES,
+    ("lockout charge", "limits aio fixed"): _SETTLES,
+    ("lockout charge and fail", "limits fixed"): _SETTLES,
+    ("lockout charge and fail", "limits moving"): _SETTLES,
+    ("lockout charge and fail", "limits aio fixed"): _SETTLES,
+}
+"""Why a side is faster than ours, by case and side; a row without a reason is a thing to mend."""
+
+LEFT_OUT: Mapping[str, str] = {
+    "svc-infra": (
+        "not in the extra: its requirements contradict the versions of OpenTelemetry and of others "
+        "that the rows beside it need, and pip finds no set that satisfies both"
+    ),
+    "Litestar, sessions and JWT": (
+        "its session middleware reads `scope['route_handler']` and works only inside a Litestar "
+        "app; its tokens are verified by PyJWT, which has its own rows"
+    ),
+    "Litestar, request without Origin": (
+        "it adds no `Vary: Origin` there: another answer, so no comparison"
+    ),
+    "asgi-cors, credentials and preflights": "it has neither; it has a row for what it does",
+    "starsessions, a session that is read": (
+        "it sets the cookie anew on every request that has loaded it: another answer"
+    ),
+    "authx, retired secrets": "it knows one previous key at most",
+    "fastapi-guard": (
+        "measured as a limiter of logins alone, everything else of it switched off; it has no "
+        "sessions or tokens to compare"
+    ),
+}

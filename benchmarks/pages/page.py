@@ -1,0 +1,192 @@
+"""Writes the page: Markdown from the document of a run, the same text for the same run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.pages.drawing import show_number
+from benchmarks.pages.notes import LEFT_OUT, REASONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_INTRODUCTION = """\
+# Benchmarks
+
+What each guard adds to a request, beside what real libraries add to the same request. This page is
+written by `python -m benchmarks report` from the run in `benchmarks/run.json` beside it.
+
+How the numbers are made:
+
+* A row first asks every side for its answer to the same request. Only sides that agree are
+  compared: a guard that does something else is not faster or slower, it is different.
+* All sides of a row run interleaved in one process, in rounds whose order rotates. The clock is the
+  thread's processor time, and the garbage collector is off while it runs. What is shown is the
+  median, without the bare app's own time. Ratios are made within a round.
+* *ours / side* below 1 means that ours is faster. A budget is what the design asks for; one that is
+  not met is said so.
+* Servers run in processes of their own on the loopback, loaded over kept-alive connections."""
+
+
+def _build_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _show(value: Mapping[str, float] | None) -> str:
+    return "-" if value is None else show_number(value["median"])
+
+
+def _show_ratio(value: Mapping[str, float] | None) -> str:
+    return "-" if value is None else f"{value['median']:.3f}"
+
+
+def _show_budget(side: Mapping[str, Any]) -> str:
+    if side["budget"] is None:
+        return ""
+    verdict = {True: "met", False: "**not met**", None: ""}[side["met"]]
+    return f"<= {side['budget']:.3f} {verdict}".rstrip()
+
+
+def write_machine(machine: Mapping[str, Any]) -> str:
+    """Write where the numbers come from."""
+    versions = ", ".join(
+        f"{name} {version}" for name, version in machine["versions"].items() if version
+    )
+    return (
+        "## The machine\n\n"
+        f"{machine['processor'] or 'an unnamed processor'}, {machine['processors']} processors, "
+        f"{machine['system']} on {machine['machine']}; "
+        f"{machine['implementation']} {machine['python']}.\n\n{versions}."
+    )
+
+
+def write_rows(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write the timed rows."""
+    lines: list[tuple[str, ...]] = []
+    for row in rows:
+        name = f"{row['case']} ({row['unit']})" if row["unit"] else row["case"]
+        for side in row["sides"]:
+            added = side["absent"] or _show(side["added"])
+            ratio = _show_ratio(side["ratio"])
+            lines.append((name, side["name"], added, ratio, _show_budget(side)))
+            name = ""
+        if row["fault"]:
+            lines.append((name, row["fault"], "", "", ""))
+    table = _build_table(("case", "side", "added", "ours / side", "budget"), lines)
+    return f"## Work added over a bare app\n\n![bars](benchmarks/rows.svg)\n\n{table}"
+
+
+def find_slower(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, float]]:
+    """Find where ours is slower than a side: case, side and ratio."""
+    return [
+        (row["case"], side["name"], side["ratio"]["median"])
+        for row in rows
+        for side in row["sides"]
+        if side["ratio"] is not None and side["ratio"]["median"] > 1
+    ]
+
+
+def write_slower(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write plainly where ours is slower, and why."""
+    slower = find_slower(rows)
+    title = "## Where ours is slower\n\n"
+    if not slower:
+        return f"{title}Nowhere in this run."
+    lines = [
+        f"* **{case}** takes {show_number(ratio)} times as long as with {side}. "
+        + REASONS.get((case, side), "No good reason is known: it is a thing to mend.")
+        for case, side, ratio in slower
+    ]
+    return title + "\n".join(lines)
+
+
+def write_servers(rows: Sequence[Mapping[str, Any]], effort: Mapping[str, Any]) -> str:
+    """Write what each variant keeps of the bare app's throughput."""
+    lines: list[tuple[str, ...]] = []
+    for row in rows:
+        name = f"{row['server']}, {row['request']}, {row['connections']}"
+        for one in row["variants"]:
+            if one["absent"]:
+                lines.append((name, one["name"], one["absent"], "", "", "", ""))
+            else:
+                columns = (one[key] for key in ("throughput", "p50_ms", "p99_ms"))
+                shares = (_show_ratio(one["share"]), _show_ratio(one["cpu_share"]))
+                lines.append((name, one["name"], *map(_show, columns), *shares))
+            name = ""
+        if row["fault"]:
+            lines.append((f"{row['server']}", row["fault"], "", "", "", "", ""))
+    headings = ("server, request, connections", "variant", "requests/s", "p50 ms", "p99 ms")
+    table = _build_table((*headings, "share", "share by CPU"), lines)
+    return (
+        "## Behind a real server\n\n"
+        "All five guards and the client's address; *peers* are the fastest of the rows above that "
+        "give the same answer; *Starlette* are its own middlewares, with headers and a limit by "
+        "hand. The share is of the bare app's throughput in the same round; that by processor time "
+        f"is disturbed less by other programs. The budget is {effort['budget']:.2f} for ours. Load "
+        f"by {effort['generator']}, {effort['rounds']} rounds of {effort['seconds']} s.\n\n"
+        f"![bars](benchmarks/servers.svg)\n\n{table}"
+    )
+
+
+def write_growth(curves: Sequence[Mapping[str, Any]]) -> str:
+    """Write how cost follows size."""
+    parts = ["## How cost grows"]
+    for curve in curves:
+        headings = (f"{curve['unit']}, by {curve['size']}", *map(show_number, curve["sizes"]))
+        if len(curve["sizes"]) == 1:
+            headings = (f"{curve['name']}, {curve['size']}", curve["unit"])
+        lines = [
+            (name, *("-" if value is None else show_number(value) for value in values))
+            for name, values in curve["sides"].items()
+        ]
+        parts.append(f"### {curve['name']}")
+        parts.append(f"![lines](benchmarks/{name_drawing(curve['name'])})")
+        if curve["fault"]:
+            parts.append(curve["fault"])
+        parts.append(_build_table(headings, lines))
+    return "\n\n".join(parts)
+
+
+def name_drawing(curve: str) -> str:
+    """Name the file of a curve's drawing.
+
+    >>> name_drawing("retired keys")
+    'growth-retired-keys.svg'
+    """
+    return f"growth-{curve.lower().replace(' ', '-')}.svg"
+
+
+def write_instructions(counts: Mapping[str, float], faults: Mapping[str, str]) -> str:
+    """Write how many instructions a request takes."""
+    bare = counts.get("bare app", 0.0)
+    lines = [(case, f"{count:,.0f}", f"{count - bare:,.0f}") for case, count in counts.items()]
+    lines += [(case, fault, "") for case, fault in faults.items()]
+    return (
+        "## Instructions\n\n"
+        "Of one request, as callgrind counts them; a change that adds more than 10 % fails "
+        "`python -m benchmarks --compare`.\n\n"
+        + _build_table(("case", "instructions", "over the bare app"), lines)
+    )
+
+
+def write_left_out() -> str:
+    """Write which peers have no row, and why."""
+    lines = [f"* **{peer}**: {reason}." for peer, reason in LEFT_OUT.items()]
+    return "## Without a row\n\n" + "\n".join(lines)
+
+
+def write_page(document: Mapping[str, Any]) -> str:
+    """Write the whole page from whatever parts the document has."""
+    parts = [_INTRODUCTION, write_machine(document["machine"])]
+    if "rows" in document:
+        parts += [write_rows(document["rows"]), write_slower(document["rows"])]
+    if "server" in document:
+        parts.append(write_servers(document["server"], document["server_effort"]))
+    if "growth" in document:
+        parts.append(write_growth(document["growth"]))
+    if "instructions" in document:
+        parts.append(write_instructions(document["instructions"], document["instructions_faults"]))
+    parts.append(write_left_out())
+    return "\n\n".join(parts) + "\n"

@@ -82,9 +82,18 @@ def test_a_point_of_every_timed_curve_is_measured(curve: Curve) -> None:
 
 
 def test_a_store_is_filled_and_charged() -> None:
-    each, charge = fill_store(OURS, 20) or (0.0, 0.0)
+    each, charge, left = fill_store(OURS, 20) or (-1.0, 0.0, 0)
     assert each >= 0
     assert charge > 0
+    assert left == 4
+
+
+def test_a_store_that_has_given_up_keys_makes_no_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = {OURS: 5, "limits fixed": 4}
+    monkeypatch.setattr(memory, "in_own_process", lambda _, side, size: (1.0, 1.0, left[side]))
+    (curve, *_) = memory.CURVES
+    with pytest.raises(CurveError, match="ours 5, limits fixed 4"):
+        curve.measure(10, TINY)
 
 
 @pytest.mark.parametrize("kind", ["websocket", "stream"])

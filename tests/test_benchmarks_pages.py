@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from benchmarks import everything
 from benchmarks.__main__ import main
 from benchmarks.cases import CASES
+from benchmarks.growth.command import CURVES
 from benchmarks.pages.command import draw_all
 from benchmarks.pages.drawing import Group, draw_bars, draw_lines
 from benchmarks.pages.notes import REASONS
-from benchmarks.pages.page import find_slower, write_page
+from benchmarks.pages.page import find_higher, find_overtaking, find_slower, write_page
 from benchmarks.rows import TimedCase
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -155,6 +156,25 @@ def test_the_page_hides_nothing(told: str) -> None:
     assert told in write_page(_build_document())
 
 
+def test_the_page_tells_where_a_curve_is_higher() -> None:
+    document = _build_document()
+    sides = {"ours": [1.0, 2.0, 3.0], "x": [0.5, None, 2.99], "bare": [0.0, 0.0, 0.0]}
+    curve = {**document["growth"][0], "sizes": [1, 2, 3], "sides": sides}
+    assert find_higher([curve]) == [("retired keys", "x", [1])]
+    assert "**retired keys**, by 1: more than x." in write_page({**document, "growth": [curve]})
+
+
+def test_the_page_tells_which_variant_is_ahead() -> None:
+    document = _build_document()
+    ours, peers = document["server"][0]["variants"]
+    ahead = {**ours, "name": "peers", "share": _ratio(0.75)}
+    row = {**document["server"][0], "variants": [ours, ahead]}
+    assert find_overtaking([row]) == [("uvicorn, plain, connections: 32", "peers", 0.75, 0.61)]
+    assert "peers kept 0.750" in write_page({**document, "server": [row]})
+    assert peers["absent"]
+    assert find_overtaking(document["server"]) == []
+
+
 def test_a_run_without_slower_rows_says_so() -> None:
     document = {**_build_document(), "rows": []}
     assert "Nowhere in this run." in write_page(document)
@@ -210,7 +230,10 @@ def test_every_reason_is_of_a_side_that_exists() -> None:
         if isinstance(case, TimedCase)
         for contender in case.contenders
     }
-    assert set(REASONS) <= sides
+    sides |= {
+        (curve.name, side) for curve in CURVES for side in ("limits fixed", "closures by hand")
+    }
+    assert set(REASONS) - {("server", "")} <= sides
 
 
 def test_the_stored_page_is_that_of_the_stored_run() -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Verb: TypeAlias = Callable[[Any], Coroutine[Any, Any, bool]]
 
 KEYS = 100_000
+MOST_KEYS = 2_000_000
 WINDOW_MINUTES = 15
 # Above what a run of the rows can charge one key, so that every timed call takes the usual road.
 _THRESHOLD = 60
@@ -52,10 +53,10 @@ def build_address(number: int) -> str:
 
 
 def build_attempts() -> AttemptStore:
-    """Build our store in memory."""
+    """Build our store in memory, with room for every key of any row: none may be given up."""
     from asgi_security import MemoryStore
 
-    attempts: AttemptStore = MemoryStore().attempts
+    attempts: AttemptStore = MemoryStore(max_keys=MOST_KEYS).attempts
     return attempts
 
 

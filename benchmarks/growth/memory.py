@@ -21,7 +21,7 @@ from benchmarks.cases.lockout import build_address, build_key
 from benchmarks.cases.memory import FILLS, LIMIT
 from benchmarks.driving import build_scope, run_now
 from benchmarks.growth.curves import Curve, CurveError
-from benchmarks.measure import Stopwatch, compute_quartiles
+from benchmarks.measure import Stopwatch, compute_quartiles, find_disagreement
 from benchmarks.rows import MICROSECONDS, silence
 from benchmarks.server.variants import WRAPS
 from benchmarks.server.wire import CREDENTIALS, build_lines
@@ -61,8 +61,13 @@ def read_resident_bytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def fill_store(side: str, keys: int) -> tuple[float, float] | None:
-    """Fill a store; bytes for each key, and microseconds of one more charge. None if missing."""
+def fill_store(side: str, keys: int) -> tuple[float, float, int] | None:
+    """Fill a store. None if it is missing.
+
+    Returns:
+        Bytes for each key, microseconds of one more charge, and how many attempts the key has left
+        that was charged first: a store that has given it up remembers less than it seems.
+    """
     fill = FILLS[side]
     try:
         fill(1)  # what is imported and made once is no part of a key
@@ -86,7 +91,7 @@ def fill_store(side: str, keys: int) -> tuple[float, float] | None:
             for number in chosen:
                 charge(number)
         pieces.append(watch.seconds / len(chosen))
-    return each, compute_quartiles(pieces).median * MICROSECONDS
+    return each, compute_quartiles(pieces).median * MICROSECONDS, filled.attempts_left
 
 
 def _build_charge(side: str, store: Any, sampled: list[int]) -> Callable[[int], object]:
@@ -106,7 +111,11 @@ def _build_charge(side: str, store: Any, sampled: list[int]) -> Callable[[int], 
 def _measure_keys(part: int) -> Callable[[int, GrowthEffort], Point]:
     def measure(size: int, effort: GrowthEffort) -> Point:
         found = {side: in_own_process(fill_store, side, size) for side in FILLS}
-        return {side: both[part] for side, both in found.items() if both is not None}
+        known = {side: told for side, told in found.items() if told is not None}
+        fault = find_disagreement({side: told[2] for side, told in known.items()})
+        if fault:
+            raise CurveError(fault)
+        return {side: told[part] for side, told in known.items()}
 
     return measure
 

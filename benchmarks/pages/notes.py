@@ -48,6 +48,19 @@ REASONS: Mapping[tuple[str, str], str] = {
     ("lockout charge and fail", "limits fixed"): _SETTLES,
     ("lockout charge and fail", "limits moving"): _SETTLES,
     ("lockout charge and fail", "limits aio fixed"): _SETTLES,
+    ("lockout look", "limits aio fixed"): (
+        "A look of ours tells failures, charges in flight, and since when and until when the key "
+        "is locked."
+    ),
+    ("charge by keys", "limits fixed"): _SETTLES,
+    ("layers", "closures by hand"): (
+        "One or two closures that append a line are cheaper than the engine, which is paid once; "
+        "they give none of what it gives, and each further one costs as much as the first."
+    ),
+    ("server", ""): (
+        "A request without credentials gives the peers' stack next to nothing to do, and over one "
+        "connection most of the time is waiting: look at the share by processor time too."
+    ),
 }
 """Why a side is faster than ours, by case and side; a row without a reason is a thing to mend."""
 

@@ -6,10 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.pages.drawing import show_number
 from benchmarks.pages.notes import LEFT_OUT, REASONS
+from benchmarks.rows import BARE, OURS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+_NOISE = 1.03
+"""By how much a point of a curve must be higher to be told."""
+_LEAST = 0.1
+"""And how much at least: a point of next to nothing is noise."""
+_NO_REASON = "No good reason is known: it is a thing to mend."
 _INTRODUCTION = """\
 # Benchmarks
 
@@ -88,18 +94,55 @@ def find_slower(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, float
     ]
 
 
-def write_slower(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write plainly where ours is slower, and why."""
-    slower = find_slower(rows)
-    title = "## Where ours is slower\n\n"
-    if not slower:
-        return f"{title}Nowhere in this run."
+def find_overtaking(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, float, float]]:
+    """Find where a variant keeps more of the throughput: run, variant, its share and ours."""
+    found: list[tuple[str, str, float, float]] = []
+    for row in rows:
+        shares = {one["name"]: one["share"]["median"] for one in row["variants"] if one["share"]}
+        name = f"{row['server']}, {row['request']}, connections: {row['connections']}"
+        found += [
+            (name, variant, share, shares[OURS])
+            for variant, share in shares.items()
+            if variant != BARE and share > shares[OURS]
+        ]
+    return found
+
+
+def find_higher(curves: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, list[int]]]:
+    """Find the sizes at which ours takes more than another side: curve, side and sizes."""
+    found: list[tuple[str, str, list[int]]] = []
+    for curve in curves:
+        ours = curve["sides"].get(OURS, ())
+        for side, values in curve["sides"].items():
+            pairs = zip(curve["sizes"], ours, values, strict=False)
+            sizes = [
+                size
+                for size, own, other in pairs
+                if own is not None and other is not None and own > other * _NOISE and own > _LEAST
+            ]
+            if sizes and not side.startswith((OURS, BARE)):
+                found.append((curve["name"], side, sizes))
+    return found
+
+
+def write_slower(document: Mapping[str, Any]) -> str:
+    """Write plainly where ours is slower or takes more, and why."""
     lines = [
         f"* **{case}** takes {show_number(ratio)} times as long as with {side}. "
-        + REASONS.get((case, side), "No good reason is known: it is a thing to mend.")
-        for case, side, ratio in slower
+        + REASONS.get((case, side), _NO_REASON)
+        for case, side, ratio in find_slower(document.get("rows", ()))
     ]
-    return title + "\n".join(lines)
+    lines += [
+        f"* **{curve}**, by {', '.join(map(show_number, sizes))}: more than {side}. "
+        + REASONS.get((curve, side), _NO_REASON)
+        for curve, side, sizes in find_higher(document.get("growth", ()))
+    ]
+    lines += [
+        f"* Behind **{run}**: {variant} kept {share:.3f} of the bare throughput, ours {ours:.3f}. "
+        + REASONS["server", ""]
+        for run, variant, share, ours in find_overtaking(document.get("server", ()))
+    ]
+    return "## Where ours is slower\n\n" + ("\n".join(lines) or "Nowhere in this run.")
 
 
 def write_servers(rows: Sequence[Mapping[str, Any]], effort: Mapping[str, Any]) -> str:
@@ -181,12 +224,12 @@ def write_page(document: Mapping[str, Any]) -> str:
     """Write the whole page from whatever parts the document has."""
     parts = [_INTRODUCTION, write_machine(document["machine"])]
     if "rows" in document:
-        parts += [write_rows(document["rows"]), write_slower(document["rows"])]
+        parts.append(write_rows(document["rows"]))
     if "server" in document:
         parts.append(write_servers(document["server"], document["server_effort"]))
     if "growth" in document:
         parts.append(write_growth(document["growth"]))
     if "instructions" in document:
         parts.append(write_instructions(document["instructions"], document["instructions_faults"]))
-    parts.append(write_left_out())
+    parts += [write_slower(document), write_left_out()]
     return "\n\n".join(parts) + "\n"

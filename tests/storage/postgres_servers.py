@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
@@ -14,6 +16,7 @@ from asgi_security.storage.postgres import PostgresStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Self
 
 URL = os.environ.get("ASGI_SECURITY_TEST_POSTGRES_URL", "postgresql://root@127.0.0.1:5432/test")
 
@@ -58,3 +61,74 @@ async def empty(schema: str, *, migrate: bool = False) -> None:
         async with PostgresStore(URL, schema=schema, timeout_seconds=20) as store:
             await store.migrate()
     await run_sql(";".join(f'DELETE FROM "{schema}".{table}' for table in TABLES))  # noqa: S608
+
+
+class Proxy:
+    """Stands between a store and the server; it counts, stalls in mid-reply, and resets.
+
+    `round_trips` counts what a client waits for: each Sync, Flush and Query that it sends.
+    """
+
+    def __init__(self) -> None:
+        self.round_trips = 0
+        self.connections = 0
+        self.reply_bytes: int | None = None
+        """How many more bytes of replies are let through, None for all."""
+        self._server: asyncio.Server | None = None
+        self._writers: list[asyncio.StreamWriter] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        self.reset()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    @property
+    def url(self) -> str:
+        assert self._server is not None
+        port = self._server.sockets[0].getsockname()[1]
+        split = urlsplit(URL)
+        user, at, _ = split.netloc.rpartition("@")
+        return f"postgresql://{user}{at}127.0.0.1:{port}{split.path}?sslmode=disable"
+
+    def reset(self) -> None:
+        """Cut every connection off, and let the next ones through."""
+        for writer in self._writers:
+            writer.transport.abort()
+        self.reply_bytes = None
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        split = urlsplit(URL)
+        there, server = await asyncio.open_connection(split.hostname, split.port or 5432)
+        self._writers += [writer, server]
+        self._tasks.append(asyncio.ensure_future(self._pass_replies(there, writer)))
+        with suppress(OSError, asyncio.IncompleteReadError):
+            head = await reader.readexactly(4)
+            rest = await reader.readexactly(int.from_bytes(head) - 4)
+            server.write(head + rest)  # the start-up, and cancel requests: they have no letter
+            while True:
+                head = await reader.readexactly(5)
+                rest = await reader.readexactly(int.from_bytes(head[1:]) - 4)
+                self.round_trips += head[:1] in {b"S", b"H", b"Q"}
+                server.write(head + rest)
+        server.close()
+
+    async def _pass_replies(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                if self.reply_bytes is not None:
+                    data = data[: self.reply_bytes]
+                    self.reply_bytes -= len(data)
+                writer.write(data)
+        writer.close()

@@ -88,7 +88,8 @@ class Server:
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._command = [
             *(program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)),
-            *("--save", "", "--appendonly", "yes", "--appendfsync", "always", *options),
+            *("--save", "", "--appendonly", "yes", "--appendfsync", "always"),
+            *("--repl-diskless-sync-delay", "0", *options),
         ]
         self._log = folder / "log"
         self._process: subprocess.Popen[bytes] | None = None

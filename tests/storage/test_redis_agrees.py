@@ -31,17 +31,14 @@ class RedisAndMemory(Backends):
         self.stores = (MemoryStore(), store)
 
 
-RedisAndMemory.TestCase.settings = settings(
-    max_examples=15, stateful_step_count=30, deadline=None
-)
+RedisAndMemory.TestCase.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
 
 
-class TestRedisAgrees(RedisAndMemory.TestCase):  # type: ignore[misc,name-defined]
-    """The histories as a test case."""
+TestRedisAgrees = RedisAndMemory.TestCase
 
-    @pytest.fixture(autouse=True, scope="class")
-    @staticmethod
-    def _prefix() -> Iterator[None]:
-        with fresh_prefix() as prefix:
-            RedisAndMemory.prefix = prefix
-            yield
+
+@pytest.fixture(autouse=True, scope="module")
+def _prefix() -> Iterator[None]:
+    with fresh_prefix() as prefix:
+        RedisAndMemory.prefix = prefix
+        yield

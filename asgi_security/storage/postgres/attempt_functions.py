@@ -72,23 +72,20 @@ CREATE FUNCTION {schema}.settle(
     p_locks bigint[], p_kinds text[], p_digests bytea[], p_places integer[], p_numbers integer[],
     p_current boolean[], p_schedules double precision[], p_forgets boolean[], p_ticket bytea,
     p_outcome text, p_now double precision, p_at double precision, p_account bytea,
-    p_client bytea, p_record_kind text, p_record_outcome text, p_agent text, p_address text,
-    OUT was_open boolean, OUT failures_before integer[], OUT last_before double precision[],
-    OUT failures_after integer[], OUT last_after double precision[]
+    p_client bytea, p_record_kind text, p_record_outcome text, p_agent text, p_address text
+) RETURNS TABLE (failures_before integer, last_before double precision,
+    failures_after integer, last_after double precision
 ) LANGUAGE plpgsql AS $$
 DECLARE
     stored {schema}.attempt_keys[] := {schema}.attempt_load(p_locks, p_kinds, p_digests);
-    rows {schema}.attempt_keys[]
+    aged {schema}.attempt_keys[]
         := {schema}.attempt_age_all(stored, p_places, p_numbers, p_schedules, p_now);
+    rows {schema}.attempt_keys[] := aged;
     r {schema}.attempt_keys;
     place integer;
     forgets boolean;
+    was_open boolean := false;
 BEGIN
-    was_open := false;
-    FOR i IN 1 .. cardinality(rows) LOOP
-        failures_before[i] := rows[i].failures;
-        last_before[i] := rows[i].last_failure_at;
-    END LOOP;
     FOR i IN 1 .. cardinality(p_places) LOOP
         r := rows[p_places[i]];
         place := array_position(r.tickets, p_ticket);
@@ -106,8 +103,12 @@ BEGIN
     END LOOP;
     PERFORM {schema}.attempt_save(stored, rows, p_places, p_numbers, p_schedules);
     FOR i IN 1 .. cardinality(rows) LOOP
-        failures_after[i] := rows[i].failures;
-        last_after[i] := rows[i].last_failure_at;
+        EXIT WHEN NOT was_open;
+        failures_before := aged[i].failures;
+        last_before := aged[i].last_failure_at;
+        failures_after := rows[i].failures;
+        last_after := rows[i].last_failure_at;
+        RETURN NEXT;
     END LOOP;
     IF was_open AND p_at IS NOT NULL THEN
         BEGIN

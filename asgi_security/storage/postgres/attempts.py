@@ -22,7 +22,7 @@ from asgi_security.storage.protocols.lockout import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from asgi_security.storage.postgres.pools import Pools
     from asgi_security.storage.protocols.lockout import (
@@ -33,18 +33,24 @@ if TYPE_CHECKING:
         Outcome,
     )
 
-CHARGE = "SELECT verdict, at FROM {schema}.charge($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-SETTLE = """
-    SELECT was_open, failures_before, last_before, failures_after, last_after
-    FROM {schema}.settle(
-        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"""
-ADD_FAILURE = "SELECT {schema}.add_failure($1, $2, $3, $4, $5, $6, $7, $8)"
-CLEAR = "SELECT {schema}.clear_attempts($1, $2, $3)"
+# Every array goes as text[] and comes as rows: for one of any other type asyncpg first asks the
+# server what it is, and leaves a setting behind on the connection.
+_NAMES = "$1::text[]::bigint[], $2::text[], $3::text[]::bytea[]"
+_ROWS = f"""{_NAMES}, $4::text[]::integer[], $5::text[]::integer[], $6::text[]::boolean[],
+        $7::text[]::double precision[]"""
+CHARGE = f"SELECT verdict, at FROM {{schema}}.charge({_ROWS}, $8, $9)"
+SETTLE = f"""
+    SELECT failures_before, last_before, failures_after, last_after FROM {{schema}}.settle(
+        {_ROWS}, $8::text[]::boolean[], $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"""
+ADD_FAILURE = f"SELECT {{schema}}.add_failure({_ROWS}, $8)"
+CLEAR = f"SELECT {{schema}}.clear_attempts({_NAMES})"
 STATUS = """
-    SELECT k.kind, k.digest, k.failures, k.last_failure_at, k.tickets, k.charged_at,
-        k.later_failures
-    FROM unnest($1::text[], $2::bytea[]) AS wanted (kind, digest)
-    JOIN {schema}.attempt_keys AS k ON k.kind = wanted.kind AND k.digest = wanted.digest"""
+    SELECT k.kind, k.digest, k.failures, k.last_failure_at, c.ticket, c.charged_at, c.later
+    FROM unnest($1::text[], $2::text[]::bytea[]) AS wanted (kind, digest)
+    JOIN {schema}.attempt_keys AS k ON k.kind = wanted.kind AND k.digest = wanted.digest
+    LEFT JOIN LATERAL unnest(k.tickets, k.charged_at, k.later_failures)
+        WITH ORDINALITY AS c (ticket, charged_at, later, place) ON true
+    ORDER BY c.place"""
 _RECORDS = """
     SELECT at, account, client, kind, outcome, user_agent, address
     FROM {schema}.failed_auth_attempts"""
@@ -93,26 +99,24 @@ class PostgresAttempts:
         found = await self._pools.fetch(
             SETTLE,
             *rows.list_arguments(),
-            [key.forgets_on_success for key in receipt.keys],
+            _write_all([key.forgets_on_success for key in receipt.keys]),
             receipt.ticket,
             outcome.value,
             now,
             *(_NO_RECORD if record is None else _list_columns(record)),
         )
-        was_open, failures_before, last_before, failures_after, last_after = found[0]
-        if not was_open:
+        if not found:
             return None
         return Settled(
-            rows.describe(failures_before, last_before, now),
-            rows.describe(failures_after, last_after, now),
+            rows.describe([(each[0], each[1]) for each in found], now),
+            rows.describe([(each[2], each[3]) for each in found], now),
         )
 
     async def status(self, keys: Sequence[AttemptKey], *, now: float) -> tuple[AttemptStatus, ...]:
         """Return the state of each key, changing nothing."""
         wanted = Rows(keys)
         found = await self._pools.fetch(STATUS, wanted.kinds, wanted.digests)
-        rows = {(each[0], each[1]): _read_row(*each[2:]) for each in found}
-        return _describe(rows, keys, now)
+        return _describe(_read_rows(found), keys, now)
 
     async def clear(self, keys: Sequence[AttemptKey]) -> None:
         """Forget each key."""
@@ -150,7 +154,7 @@ class Rows:
     A row is named once, however many keys it belongs to.
     """
 
-    __slots__ = ("_current", "_keys", "_numbers", "_places", "digests", "kinds", "locks")
+    __slots__ = ("_current", "_keys", "_names", "_numbers", "_places", "digests", "kinds", "locks")
 
     def __init__(self, keys: Sequence[AttemptKey]) -> None:
         self._keys = keys
@@ -165,10 +169,11 @@ class Rows:
             self._numbers += [number] * len(digests)
             self._current += [True, *[False] * len(key.old_digests)]
         self.kinds = [kind for kind, _ in names]
-        self.digests = [digest for _, digest in names]
+        self.digests = [f"\\x{digest.hex()}" for _, digest in names]
         # Ascending, so that no two calls ever wait for one another. Digests are random: that two
         # share a lock, or another program's, is rare and costs a moment.
-        self.locks = sorted({_number(digest) for digest in self.digests})
+        self.locks = _write_all(sorted({_number(digest) for _, digest in names}))
+        self._names = tuple(names)
 
     def list_arguments(self) -> tuple[object, ...]:
         """Return the seven arguments that tell the rows and how they are judged."""
@@ -177,18 +182,17 @@ class Rows:
             self.locks,
             self.kinds,
             self.digests,
-            self._places,
-            self._numbers,
-            self._current,
+            _write_all(self._places),
+            _write_all(self._numbers),
+            _write_all(self._current),
             _build_matrix(schedules),
         )
 
     def describe(
-        self, failures: Sequence[int], lasts: Sequence[float | None], now: float
+        self, states: Sequence[tuple[int, float | None]], now: float
     ) -> tuple[AttemptStatus, ...]:
-        """Return the state of each key, given its rows as they are at `now`."""
-        states = zip(self.kinds, self.digests, failures, lasts, strict=True)
-        rows = {(kind, digest): AttemptRow(count, last) for kind, digest, count, last in states}
+        """Return the state of each key, given failures and the last one of each row at `now`."""
+        rows = {name: AttemptRow(*state) for name, state in zip(self._names, states, strict=True)}
         return _describe(rows, self._keys, now)
 
 
@@ -205,39 +209,41 @@ def _number(digest: bytes) -> int:
     return int.from_bytes(digest[:8], signed=True)
 
 
-def _build_matrix(schedules: Sequence[LockoutSchedule]) -> list[list[float]]:
+def _write_all(values: Iterable[float]) -> list[str]:
+    return [str(value) for value in values]
+
+
+def _build_matrix(schedules: Sequence[LockoutSchedule]) -> list[list[str]]:
     """Return one line for each schedule, of equal lengths: its last cooldown is repeated."""
     width = max([len(schedule.cooldowns_seconds) for schedule in schedules], default=0)
-    lines: list[list[float]] = []
+    lines: list[list[str]] = []
     for schedule in schedules:
         cooldowns = schedule.cooldowns_seconds or (0.0,)
         most = inf if schedule.max_consecutive is None else schedule.max_consecutive
         lines.append(
-            [
-                schedule.threshold,
-                schedule.window_seconds,
-                schedule.attempt_timeout_seconds,
-                most,
-                *cooldowns,
-                *cooldowns[-1:] * (max(1, width) - len(cooldowns)),
-            ]
+            _write_all(
+                [
+                    schedule.threshold,
+                    schedule.window_seconds,
+                    schedule.attempt_timeout_seconds,
+                    most,
+                    *cooldowns,
+                    *cooldowns[-1:] * (max(1, width) - len(cooldowns)),
+                ]
+            )
         )
     return lines
 
 
-def _read_row(
-    failures: int,
-    last_failure_at: float | None,
-    tickets: Sequence[bytes],
-    charged_at: Sequence[float],
-    later_failures: Sequence[int],
-) -> AttemptRow:
-    columns = zip(tickets, charged_at, later_failures, strict=True)
-    charges = {
-        ticket: OpenCharge(at, sequence, later)
-        for sequence, (ticket, at, later) in enumerate(columns, 1)
-    }
-    return AttemptRow(failures, last_failure_at, charges or None)
+def _read_rows(found: Iterable[Any]) -> dict[tuple[str, bytes], AttemptRow]:
+    """Return rows by their names, from a line for each charge, or one for none."""
+    rows: dict[tuple[str, bytes], AttemptRow] = {}
+    for kind, digest, failures, last_failure_at, ticket, charged_at, later in found:
+        row = rows.setdefault((kind, digest), AttemptRow(failures, last_failure_at))
+        if ticket is not None:
+            row.charges = row.charges or {}
+            row.charges[ticket] = OpenCharge(charged_at, len(row.charges) + 1, later)
+    return rows
 
 
 def _list_columns(record: AttemptRecord) -> tuple[Any, ...]:

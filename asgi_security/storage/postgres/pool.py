@@ -72,11 +72,20 @@ class Pool:
 
         All who wait share one attempt. It has a longer bound than they have, and goes on when they
         give up: a migration that is cut off at each attempt would never be done.
+
+        Raises:
+            StorageError: They are of a newer version, or the database failed.
         """
-        if not self._is_migrated:
-            if self._migrating is None or self._migrating.done():
-                self._migrating = self._start(self._migrate())
+        if self._is_migrated:
+            return
+        if self._migrating is None or self._migrating.done():
+            self._migrating = self._start(self._migrate())
+        try:
             await asyncio.shield(self._migrating)
+        except StorageError:
+            raise
+        except Exception as error:
+            raise translate(error, _MIGRATION_SECONDS) from error
 
     async def aclose(self) -> None:
         """Wait for what is being asked, and close all connections."""

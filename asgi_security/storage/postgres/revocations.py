@@ -21,7 +21,7 @@ REVOKE_SUBJECT = """
             expires_at = greatest(r.expires_at, excluded.expires_at)"""
 IS_REVOKED = """
     SELECT EXISTS (
-        SELECT FROM {schema}.revocations WHERE digest = ANY ($1) AND expires_at > $2
+        SELECT FROM {schema}.revocations WHERE digest = ANY ($1::text[]::bytea[]) AND expires_at > $2
     ) OR EXISTS (
         SELECT FROM {schema}.revoked_subjects WHERE subject = $3 AND expires_at > $2
             AND ($4::double precision IS NULL OR issued_before >= $4)
@@ -61,7 +61,9 @@ class PostgresRevocations:
         now: float,
     ) -> bool:
         """Tell whether any id is revoked, or the subject at or after `issued_at`."""
-        found = await self._pools.fetch(IS_REVOKED, ids, now, subject, issued_at)
+        # As text: for an array of bytea asyncpg would first ask the server what that is.
+        digests = [f"\\x{digest.hex()}" for digest in ids]
+        found = await self._pools.fetch(IS_REVOKED, digests, now, subject, issued_at)
         return bool(found[0][0])
 
     async def sweep(self, now: float, limit: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["RedisStore"]
 
 SWEEP_BATCH = 500
+
+_PREFIX = re.compile(r"[!-z|~]+")
+"""No braces: they mark the hash tags."""
 
 
 class RedisStore:
@@ -74,13 +78,13 @@ class RedisStore:
     ) -> None:
         findings = Findings("RedisStore")
         address = read_address(url, findings)
-        if not isinstance(prefix, str) or not prefix or not prefix.isascii() or set(prefix) & _TAG:
+        if _PREFIX.fullmatch(prefix if isinstance(prefix, str) else "") is None:
             hint = "give a short name in ASCII without blanks, { or }"
             findings.add("prefix", prefix, "not a prefix for keys", hint)
         findings.check_number("timeout_seconds", timeout_seconds, minimum=0.001, maximum=3600)
         findings.check_number("wait_replicas", wait_replicas, minimum=0, integer=True)
         findings.raise_if_any()
-        if address is None or find_spec("redis") is None:
+        if find_spec("redis") is None:
             raise ImportError("RedisStore needs a client: pip install 'asgi-security[redis]'")
         self._shown = str(address)
         self._dispatcher = Dispatcher(
@@ -124,6 +128,3 @@ class RedisStore:
         trace: TracebackType | None,
     ) -> None:
         await self.aclose()
-
-
-_TAG = set("{} \t\r\n")

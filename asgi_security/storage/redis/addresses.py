@@ -68,8 +68,11 @@ class Address:
         return f"{self.scheme}://{hosts}{service}/{self.db}"
 
 
-def read_address(url: object, findings: Findings) -> Address | None:
-    """Return what a URL names, or None and what is wrong with it in `findings`.
+_NOWHERE = Address("redis", (), "", 0, {}, {})
+
+
+def read_address(url: object, findings: Findings) -> Address:
+    """Return what a URL names; with something wrong in `findings` it is of no use.
 
     No finding shows any of the URL: a misspelt one may hold the password anywhere.
     """
@@ -78,10 +81,10 @@ def read_address(url: object, findings: Findings) -> Address | None:
         split = urlsplit(text)
     except ValueError:
         findings.add_secret("url", "not a URL", _EXAMPLES)
-        return None
+        return _NOWHERE
     if split.scheme not in SCHEMES:
         findings.add_secret("url", "not the URL of a Redis", _EXAMPLES)
-        return None
+        return _NOWHERE
     kind = split.scheme.partition("+")[2]
     userinfo, _, netloc = split.netloc.rpartition("@")
     hosts = _read_hosts(netloc, 26379 if kind == "sentinel" else 6379)

@@ -192,9 +192,7 @@ def _write_schedule(schedule: LockoutSchedule) -> bytes:
     most = b"-" if schedule.max_consecutive is None else b"%d" % schedule.max_consecutive
     cooldowns = [write_number(each) for each in schedule.cooldowns_seconds]
     numbers = (schedule.window_seconds, schedule.attempt_timeout_seconds)
-    return b" ".join(
-        [b"%d" % schedule.threshold, *map(write_number, numbers), most, *cooldowns]
-    )
+    return b" ".join([b"%d" % schedule.threshold, *map(write_number, numbers), most, *cooldowns])
 
 
 def _read_row(text: bytes | None) -> AttemptRow | None:

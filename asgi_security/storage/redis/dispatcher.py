@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from asgi_security.errors import StorageError
 from asgi_security.storage.redis.lane import Call
-from asgi_security.storage.redis.routes import ClusterRoute, Route, ServerRoute
+from asgi_security.storage.redis.routes import ClusterRoute, ServerRoute
 from asgi_security.storage.redis.watching import Watch
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from asgi_security.events import EventSink
     from asgi_security.storage.redis.addresses import Address
     from asgi_security.storage.redis.commands import Command
+    from asgi_security.storage.redis.routes import Route
 
 T = TypeVar("T")
 

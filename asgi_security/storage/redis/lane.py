@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from asgi_security.storage.redis.commands import pack
@@ -147,7 +148,7 @@ class Lane:
         opened = False
         try:
             async with asyncio.timeout_at(self._queue[0].deadline):
-                await connection.connect()
+                await connection.connect()  # type: ignore[no-untyped-call]
             opened = True
         except TimeoutError:
             self._expire()
@@ -292,7 +293,5 @@ async def _let_go(connection: AbstractConnection) -> None:
     writer = getattr(connection, "_writer", None)
     if writer is not None:
         writer.transport.abort()
-    try:
+    with suppress(Exception):  # it is gone either way
         await connection.disconnect(nowait=True)
-    except Exception:  # noqa: BLE001, S110 -- it is gone either way
-        pass

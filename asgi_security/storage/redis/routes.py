@@ -34,7 +34,9 @@ class Route(Protocol):
 class ServerRoute:
     """One server, or the primary that Sentinels name whenever a connection is made."""
 
-    def __init__(self, address: Address, timeout_seconds: float, wait: tuple[int, int] | None):
+    def __init__(
+        self, address: Address, timeout_seconds: float, wait: tuple[int, int] | None
+    ) -> None:
         self._sentinels: Any = None
         if address.kind == "sentinel":
             make = self._watch(address, timeout_seconds)
@@ -65,17 +67,19 @@ class ServerRoute:
         # Each Sentinel that does not answer may use up its share of the bound, not all of it.
         share = timeout_seconds / (len(address.hosts) + 1)
         options = _build_options(address)
-        tls = {name: options[name] for name in options if name.startswith("ssl_")}
+        shared = [name for name in options if name.startswith("ssl_") or name == "retry"]
         sentinel_options = {
-            **tls,
+            **{name: options[name] for name in shared},
             "ssl": address.has_tls,
             "socket_timeout": share,
             "socket_connect_timeout": share,
             **address.sentinel_options,
         }
-        self._sentinels = Sentinel(list(address.hosts), sentinel_kwargs=sentinel_options)
+        sentinels: Any = Sentinel
+        self._sentinels = sentinels(list(address.hosts), sentinel_kwargs=sentinel_options)
         # The pool is only asked to make connections, which ask it for the primary.
-        self._pool = SentinelConnectionPool(
+        pool: Any = SentinelConnectionPool
+        self._pool = pool(
             address.service, self._sentinels, ssl=address.has_tls, db=address.db, **options
         )
         return self._pool.make_connection
@@ -84,7 +88,9 @@ class ServerRoute:
 class ClusterRoute:
     """A cluster: the driver knows which node holds a slot, a lane leads to each."""
 
-    def __init__(self, address: Address, timeout_seconds: float, wait: tuple[int, int] | None):
+    def __init__(
+        self, address: Address, timeout_seconds: float, wait: tuple[int, int] | None
+    ) -> None:
         self._address = address
         self._timeout_seconds = timeout_seconds
         self._wait = wait

@@ -128,6 +128,14 @@ def test_lines_are_xml_and_stay_in_the_field(sizes: list[int], data: st.DataObje
     assert len(list(root.iter(f"{SVG}circle"))) == (len(known) + 1 if known else 0)
 
 
+def test_no_other_side_has_the_colour_of_ours() -> None:
+    names = ["ours", *(f"peer {number}" for number in range(9))]
+    text = draw_bars("t", [Group("g", [(name, 1.0) for name in names])], "us")
+    fills = re.findall(r'height="13" fill="(#[0-9a-f]+)"', text)
+    assert len(fills) == len(names)
+    assert fills.count(fills[0]) == 1
+
+
 def test_the_page_tells_what_is_slower_and_why() -> None:
     document = _build_document()
     assert find_slower(document["rows"]) == [

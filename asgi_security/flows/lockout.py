@@ -9,6 +9,7 @@ refresh tokens and remember-me cookies never come here: a lock stops guessing, n
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -33,6 +34,7 @@ from asgi_security.storage.protocols import (
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from asgi_security.clock import Clock, Entropy
     from asgi_security.events import EventSink
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from asgi_security.storage.protocols import AttemptKey, AttemptStore, Settled, Store
 
 _TICKET_BYTES = 16
+_UNBOUND = nullcontext()
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.25
 
@@ -88,6 +91,8 @@ class Lockout:
     ) -> None:
         self.config = config
         self._attempts = resolve_attempts(attempts)
+        # What runs to its end in one step can neither take long nor be cancelled half-way.
+        self._never_waits = bool(getattr(self._attempts, "is_process_local", False))
         self._keys = AttemptKeys(config, choose_secret(config, self._attempts, entropy))
         self._devices = KnownDevices(self._keys.digests, entropy=entropy)
         self._accounts = Accounts(account_key, account_epoch, events=events)
@@ -271,7 +276,9 @@ class Lockout:
         found = (self._devices.parse_token(one, name, epoch=epoch, now=now) for one in devices)
         return next((device for device in found if device is not None), None)
 
-    def _bound(self, *, shield: bool = False) -> StoreBound:
+    def _bound(self, *, shield: bool = False) -> AbstractContextManager[None]:
+        if self._never_waits:
+            return _UNBOUND
         return StoreBound(self.config.store_timeout_seconds, shield=shield)
 
     def _refuse(self, until: float | None, now: float) -> LockedOut:

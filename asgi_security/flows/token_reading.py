@@ -76,6 +76,11 @@ class Verified:
         return parse_scopes(self.claims)
 
     @cached_property
+    def granted(self) -> tuple[str, ...]:
+        """The scopes in order, as Starlette's credentials list them."""
+        return tuple(sorted(self.scopes))
+
+    @cached_property
     def principal(self) -> Principal | None:
         """Who it speaks for; None for a token without `sub`."""
         claims = self.claims

@@ -125,7 +125,7 @@ class JwtLayer(Layer):
             if outcome.reason == "malformed" and not is_b64token(found.token):
                 return self._refusals.by_fault[Fault.MALFORMED]
             return self._refusals.by_reason.get(outcome.reason, self._refusals.invalid_token)
-        if not self._scopes <= outcome.scopes:
+        if self._scopes and not self._scopes <= outcome.scopes:
             self._report("insufficient_scope")
             return self._refusals.insufficient_scope
         _set_user(exchange, outcome)
@@ -214,7 +214,7 @@ def _set_user(exchange: Exchange, verified: Verified | None) -> None:
     context, principal = exchange.context, verified.principal
     context.claims, context.principal, context.private = verified.claims, principal, True
     scope["user"] = nobody if principal is None else principal
-    scope["auth"] = make_credentials(sorted(verified.scopes))
+    scope["auth"] = make_credentials(verified.granted)
 
 
 class _Watch:

@@ -54,7 +54,9 @@ def draw_servers(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def draw_curve(curve: Mapping[str, Any]) -> str:
     """Draw one curve: lines, or bars where there is one size only."""
-    title = f"{curve['name']}: {curve['unit']}"
+    title = f"{curve['name']}, {curve['unit']} over a bare app"
+    if curve["unit"] == "bytes":
+        title = f"{curve['name']}, bytes for each"
     if len(curve["sizes"]) != 1:
         return draw_lines(title, curve["size"], curve["unit"], curve["sizes"], curve["sides"])
     bars = [(name, values[0]) for name, values in curve["sides"].items() if values[0] is not None]

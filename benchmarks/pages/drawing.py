@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from benchmarks.rows import OURS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -46,7 +48,8 @@ def _wrap(title: str, height: float, parts: Sequence[str]) -> str:
         [
             (
                 f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:.0f}" '
-                f'width="{_WIDTH}" role="img" font-family="sans-serif" font-size="12">'
+                f'width="{_WIDTH}" height="{height:.0f}" role="img" '
+                'font-family="sans-serif" font-size="12">'
             ),
             f"<title>{escape(title, quote=False)}</title>",
             f'<rect width="{_WIDTH}" height="{height:.0f}" fill="#ffffff"/>',
@@ -68,6 +71,14 @@ def show_number(value: float) -> str:
     return f"{value:.3g}"
 
 
+def _choose_colour(names: Sequence[str], name: str) -> str:
+    """Choose the colour of a side: the first is ours alone, the others take turns."""
+    if name == OURS:
+        return _COLOURS[0]
+    others = [one for one in names if one != OURS]
+    return _COLOURS[1 + others.index(name) % (len(_COLOURS) - 1)]
+
+
 def draw_bars(title: str, groups: Sequence[Group], unit: str) -> str:
     """Draw groups of bars; the longest bar of each group fills the room."""
     names = list(dict.fromkeys(name for group in groups for name, _ in group.bars))
@@ -79,7 +90,7 @@ def draw_bars(title: str, groups: Sequence[Group], unit: str) -> str:
         longest = max((value for _, value in group.bars), default=0.0)
         for name, value in group.bars:
             width = _BAR_ROOM * max(value, 0.0) / longest if longest > 0 else 0.0
-            colour = _COLOURS[names.index(name) % len(_COLOURS)]
+            colour = _choose_colour(names, name)
             parts += [
                 _text(_LABEL_WIDTH - 8, y + _BAR_HEIGHT - 4, name, anchor="end"),
                 (
@@ -122,8 +133,9 @@ class _Axis:
     def ticks(self) -> list[float]:
         """List the numbers to write at the axis."""
         if self._is_log:
-            first, last = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
-            return [10.0**power for power in range(first, last + 1)]
+            first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+            steps = [step * 10.0**power for power in range(first, last + 1) for step in (1, 2, 5)]
+            return [step for step in steps if self.low <= step <= self.high]
         return [self.low + (self.high - self.low) * part / 4 for part in range(5)]
 
 
@@ -168,7 +180,7 @@ def draw_lines(
             _text(left - 6, y + 4, show_number(value), anchor="end"),
         ]
     for index, (name, values) in enumerate(sides.items()):
-        colour, mark = _COLOURS[index % len(_COLOURS)], _MARKS[index % len(_MARKS)]
+        colour, mark = _choose_colour(list(sides), name), _MARKS[index % len(_MARKS)]
         points = [
             (across.place(x), up.place(y))
             for x, y in zip(sizes, values, strict=True)

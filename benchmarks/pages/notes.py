@@ -66,8 +66,8 @@ REASONS: Mapping[tuple[str, str], str] = {
 
 LEFT_OUT: Mapping[str, str] = {
     "svc-infra": (
-        "not in the extra: its requirements contradict the versions of OpenTelemetry and of others "
-        "that the rows beside it need, and pip finds no set that satisfies both"
+        "not in the extra: its OpenTelemetry instrumentation asks for wrapt below 2, and the "
+        "versions measured here have wrapt 2.5; an older set of all packages would be another run"
     ),
     "Litestar, sessions and JWT": (
         "its session middleware reads `scope['route_handler']` and works only inside a Litestar "

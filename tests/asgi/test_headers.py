@@ -3,8 +3,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from asgi_security.asgi.headers import add_vary, get_values, remove_headers, set_header
+from asgi_security.asgi.headers import (
+    add_vary,
+    get_values,
+    parse_list,
+    remove_headers,
+    set_header,
+)
 
 if TYPE_CHECKING:
     from asgi_security.asgi.types import HeaderList
@@ -42,3 +50,10 @@ def test_removing_and_setting_keeps_all_else() -> None:
     assert headers == [(b"set-cookie", b"1"), (b"set-cookie", b"2"), (b"a", b"3")]
     remove_headers(headers, {b"set-cookie"})
     assert headers == [(b"a", b"3")]
+
+
+@given(st.lists(st.binary(max_size=20), max_size=4))
+def test_a_list_never_raises_and_holds_only_members(values: list[bytes]) -> None:
+    members = parse_list(values)
+    assert all(member and b"," not in member for member in members)
+    assert all(member == member.strip(b" \t").lower() for member in members)

@@ -14,13 +14,13 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from asgi_security.storage.memory import MemoryStore
 from asgi_security.storage.postgres import PostgresStore
-from asgi_security.storage.protocols import Admitted, AttemptKey, LockoutSchedule, Outcome, Receipt
+from asgi_security.storage.protocols import Admitted, AttemptKey, LockoutSchedule, Outcome
 from asgi_security.testing.contracts.expecting import START, build_digest, build_ticket
 from tests.storage.postgres_servers import URL, empty, provide_schema
 from tests.storage.test_backends_agree import Backends
 
 if TYPE_CHECKING:
-    from asgi_security.storage.protocols import Store
+    from asgi_security.storage.protocols import Receipt, Store
 
 pytestmark = pytest.mark.anyio
 
@@ -48,7 +48,7 @@ def test_every_facet_agrees_with_memory(schema: str) -> None:
             self.runner.run(store.migrate())
             self.runner.run(empty(schema))
 
-    run_state_machine_as_test(Both, settings=FEW)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Both, settings=FEW)
 
 
 INSTANTS = st.floats(-40, 90, allow_nan=False).map(lambda offset: START + offset)
@@ -74,9 +74,7 @@ NAMES = st.lists(
 """Of keys, one schedule for all. A key may come twice, and be another's old one."""
 
 STEPS = st.sampled_from(["charge", "charge", "charge", "fail", "clear", *Outcome])
-HISTORIES = st.lists(
-    st.tuples(STEPS, NAMES, INSTANTS, st.integers(0, 5)), min_size=5, max_size=25
-)
+HISTORIES = st.lists(st.tuples(STEPS, NAMES, INSTANTS, st.integers(0, 5)), min_size=5, max_size=25)
 
 
 async def replay(store: Store, schedule: LockoutSchedule, history: Any) -> list[object]:

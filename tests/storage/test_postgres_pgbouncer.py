@@ -14,7 +14,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-asyncpg = pytest.importorskip("asyncpg", reason="pip install 'asgi-security[postgres]'")
+pytest.importorskip("asyncpg", reason="pip install 'asgi-security[postgres]'")
+
+import asyncpg  # type: ignore[import-untyped]
 
 from asgi_security.storage.postgres import PostgresStore
 from asgi_security.testing.contracts import (
@@ -49,12 +51,15 @@ def bouncer(schema: str) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:
+        name, host, port_there = split.path[1:], split.hostname, split.port or 5432
+        user = f"user={split.username}"
+        if split.password:
+            user += f" password={unquote(split.password)}"
         configuration = Path(folder) / "pgbouncer.ini"
         configuration.write_text(
             f"""
             [databases]
-            * = host={split.hostname} port={split.port or 5432} user={split.username} \
-password={unquote(split.password or "")}
+            {name} = host={host} port={port_there} {user}
             [pgbouncer]
             listen_addr = 127.0.0.1
             listen_port = {port}
@@ -66,9 +71,9 @@ password={unquote(split.password or "")}
             """.replace("            ", "")
         )
         Path(folder).chmod(0o755)
-        user = ["-u", "nobody"] if os.getuid() == 0 else []
+        unprivileged = ["-u", "nobody"] if os.getuid() == 0 else []
         process = subprocess.Popen(
-            [program, "-q", *user, str(configuration)], stderr=subprocess.DEVNULL
+            [program, "-q", *unprivileged, str(configuration)], stderr=subprocess.DEVNULL
         )
         try:
             url = f"postgresql://anyone@127.0.0.1:{port}{split.path}"
@@ -122,4 +127,4 @@ async def test_the_tables_are_made_through_it(bouncer: str, schema: str) -> None
     async with store:
         await store.migrate()
         await store.revocations.revoke(b"d" * 32, expires_at=1.0)
-        await store._pools.fetch('DROP SCHEMA {schema} CASCADE')
+        await store._pools.fetch("DROP SCHEMA {schema} CASCADE")

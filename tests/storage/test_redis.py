@@ -115,7 +115,7 @@ def test_sentinels_have_credentials_of_their_own() -> None:
         pytest.param("redis://:p#secret@a", "has a fragment", id="fragment"),
         pytest.param("redis://a?ssl_ca_certs=x", "does not belong there", id="TLS without TLS"),
         pytest.param("redis://a?secret=secret", "does not belong there", id="unknown option"),
-        pytest.param("rediss://a?ssl_ca_path=1&ssl_ca_path=2", "gives ssl_ca_path", id="twice"),
+        pytest.param("rediss://a?ssl_keyfile=1&ssl_keyfile=2", "gives ssl_keyfile", id="twice"),
     ],
 )
 def test_wrong_url(url: Any, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asgi_security.events import log_event
 from asgi_security.storage.postgres.attempts import PostgresAttempts
 from asgi_security.storage.postgres.once import PostgresOnce
 from asgi_security.storage.postgres.options import Options
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from asgi_security.events import EventSink
     from asgi_security.storage.protocols import (
         AttemptStore,
         OneTimeStore,
@@ -47,6 +49,8 @@ class PostgresStore:
     they would have said: `ALTER ROLE ... SET statement_timeout = '1s'`, and `SET
     default_transaction_isolation = 'read committed'` where that is not the default.
 
+    The event `clock_skew` reports a server's clock more than 2 seconds from the caller's.
+
     A facet given as a keyword takes the place of the store's own; it is neither swept nor closed.
 
     Raises:
@@ -62,6 +66,7 @@ class PostgresStore:
         min_size: int = 1,
         max_size: int = 10,
         statement_cache_size: int = 100,
+        events: EventSink = log_event,
         attempts: AttemptStore | None = None,
         revocations: RevocationStore | None = None,
         sessions: SessionStore | None = None,
@@ -76,7 +81,7 @@ class PostgresStore:
             max_size=max_size,
             statement_cache_size=statement_cache_size,
         )
-        self._pools = Pools(self._options)
+        self._pools = Pools(self._options, events)
         own_attempts = PostgresAttempts(self._pools)
         own_revocations = PostgresRevocations(self._pools)
         own_sessions = PostgresSessions(self._pools)

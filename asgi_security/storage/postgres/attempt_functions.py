@@ -17,7 +17,7 @@ from __future__ import annotations
 CHARGE = """
 CREATE FUNCTION {schema}.charge(
     p_locks bigint[], p_kinds text[], p_digests bytea[], p_places integer[], p_numbers integer[],
-    p_current boolean[], p_schedules double precision[], p_ticket bytea, p_now double precision,
+    p_current boolean[], p_schedules text[], p_ticket bytea, p_now double precision,
     OUT verdict text, OUT at double precision
 ) LANGUAGE plpgsql AS $$
 DECLARE
@@ -39,7 +39,7 @@ BEGIN
             PERFORM {schema}.attempt_save(stored, rows, p_places, p_numbers, p_schedules);
             RETURN;
         END IF;
-        schedule := {schema}.attempt_schedule(p_schedules, p_numbers[i]);
+        schedule := p_schedules[p_numbers[i]];
         lock_end := {schema}.attempt_lock_end(r.failures, r.last_failure_at, schedule);
         IF p_now < lock_end THEN
             until := greatest(until, lock_end);
@@ -70,7 +70,7 @@ END $$"""
 SETTLE = """
 CREATE FUNCTION {schema}.settle(
     p_locks bigint[], p_kinds text[], p_digests bytea[], p_places integer[], p_numbers integer[],
-    p_current boolean[], p_schedules double precision[], p_forgets boolean[], p_ticket bytea,
+    p_current boolean[], p_schedules text[], p_forgets boolean[], p_ticket bytea,
     p_outcome text, p_now double precision, p_at double precision, p_account bytea,
     p_client bytea, p_record_kind text, p_record_outcome text, p_agent text, p_address text
 ) RETURNS TABLE (failures_before integer, last_before double precision,
@@ -124,7 +124,7 @@ END $$"""
 ADD_FAILURE = """
 CREATE FUNCTION {schema}.add_failure(
     p_locks bigint[], p_kinds text[], p_digests bytea[], p_places integer[], p_numbers integer[],
-    p_current boolean[], p_schedules double precision[], p_now double precision
+    p_current boolean[], p_schedules text[], p_now double precision
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     stored {schema}.attempt_keys[] := {schema}.attempt_load(p_locks, p_kinds, p_digests);

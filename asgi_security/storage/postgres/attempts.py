@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 # server what it is, and leaves a setting behind on the connection.
 _NAMES = "$1::text[]::bigint[], $2::text[], $3::text[]::bytea[]"
 _ROWS = f"""{_NAMES}, $4::text[]::integer[], $5::text[]::integer[], $6::text[]::boolean[],
-        $7::text[]::double precision[]"""
-CHARGE = f"SELECT verdict, at FROM {{schema}}.charge({_ROWS}, $8, $9)"
+        $7::text[]"""
+CHARGE = f"SELECT verdict, at FROM {{schema}}.charge({_ROWS}, $8, $9)"  # noqa: S608 -- constants
 SETTLE = f"""
     SELECT failures_before, last_before, failures_after, last_after FROM {{schema}}.settle(
-        {_ROWS}, $8::text[]::boolean[], $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"""
+        {_ROWS}, $8::text[]::boolean[], $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"""  # noqa: S608
 ADD_FAILURE = f"SELECT {{schema}}.add_failure({_ROWS}, $8)"
 CLEAR = f"SELECT {{schema}}.clear_attempts({_NAMES})"
 STATUS = """
@@ -80,6 +80,7 @@ class PostgresAttempts:
 
     async def charge(self, keys: Sequence[AttemptKey], *, ticket: bytes, now: float) -> Charge:
         """Charge every key, or none."""
+        self._pools.watch(now)
         found = await self._pools.fetch(CHARGE, *Rows(keys).list_arguments(), ticket, now)
         verdict, at = found[0]
         if verdict == "admitted":
@@ -177,7 +178,6 @@ class Rows:
 
     def list_arguments(self) -> tuple[object, ...]:
         """Return the seven arguments that tell the rows and how they are judged."""
-        schedules = [key.schedule for key in self._keys]
         return (
             self.locks,
             self.kinds,
@@ -185,7 +185,7 @@ class Rows:
             _write_all(self._places),
             _write_all(self._numbers),
             _write_all(self._current),
-            _build_matrix(schedules),
+            [_write_schedule(key.schedule) for key in self._keys],
         )
 
     def describe(
@@ -213,26 +213,17 @@ def _write_all(values: Iterable[float]) -> list[str]:
     return [str(value) for value in values]
 
 
-def _build_matrix(schedules: Sequence[LockoutSchedule]) -> list[list[str]]:
-    """Return one line for each schedule, of equal lengths: its last cooldown is repeated."""
-    width = max([len(schedule.cooldowns_seconds) for schedule in schedules], default=0)
-    lines: list[list[str]] = []
-    for schedule in schedules:
-        cooldowns = schedule.cooldowns_seconds or (0.0,)
-        most = inf if schedule.max_consecutive is None else schedule.max_consecutive
-        lines.append(
-            _write_all(
-                [
-                    schedule.threshold,
-                    schedule.window_seconds,
-                    schedule.attempt_timeout_seconds,
-                    most,
-                    *cooldowns,
-                    *cooldowns[-1:] * (max(1, width) - len(cooldowns)),
-                ]
-            )
-        )
-    return lines
+def _write_schedule(schedule: LockoutSchedule) -> str:
+    """Return a schedule as the functions read it. `str` of a float is read as the same float."""
+    most = inf if schedule.max_consecutive is None else schedule.max_consecutive
+    fields = (
+        schedule.threshold,
+        schedule.window_seconds,
+        schedule.attempt_timeout_seconds,
+        most,
+        *(schedule.cooldowns_seconds or (0.0,)),
+    )
+    return "{" + ",".join(_write_all(fields)) + "}"
 
 
 def _read_rows(found: Iterable[Any]) -> dict[tuple[str, bytes], AttemptRow]:

@@ -7,6 +7,8 @@ nothing is ever set on one, so there is nothing to reset.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from asgi_security.errors import StorageError
@@ -18,10 +20,12 @@ from asgi_security.storage.postgres.connecting import (
     translate,
 )
 from asgi_security.storage.postgres.schema import migrate
+from asgi_security.storage.postgres.watching import CLOCK, EVERY_SECONDS, report_skew
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
+    from asgi_security.events import EventSink
     from asgi_security.storage.postgres.options import Options
 
 _IDLE_SECONDS = 300.0
@@ -38,8 +42,10 @@ class Pool:
     `max_size` of them, however slow it is.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, events: EventSink) -> None:
         self._options = options
+        self._events = events
+        self._look_at = -inf
         self._places = asyncio.Semaphore(options.max_size)
         self._idle: list[tuple[float, Any]] = []
         self._is_migrated = False
@@ -66,6 +72,13 @@ class Pool:
             # Errors of the server, the network, the arguments, and asyncpg's own confusion when a
             # connection ends at a bad moment: they have nothing in common but this.
             raise translate(error, timeout_seconds) from error
+
+    def watch(self, now: float) -> None:
+        """Compare the clocks, at first and then every five minutes; nobody waits for it."""
+        at = self._loop.time()
+        if at >= self._look_at:
+            self._look_at = at + EVERY_SECONDS
+            self._start(self._look(now, at))
 
     async def migrate(self) -> None:
         """Bring the tables to this version, unless that is done.
@@ -143,6 +156,12 @@ class Pool:
             self._idle.append((self._loop.time(), connection))
             while len(self._idle) < self._options.min_size and not self._places.locked():
                 self._idle.append((self._loop.time(), await connect(self._options)))
+
+    async def _look(self, now: float, at: float) -> None:
+        with suppress(StorageError):  # whoever asks for more than the time is told
+            found = await self.fetch(CLOCK, ())
+            passed = self._loop.time() - at
+            report_skew(self._events, ahead_seconds=found[0][0] - now, passed_seconds=passed)
 
     def _put_back(self, connection: Any) -> None:
         now = self._loop.time()

@@ -10,6 +10,7 @@ from asgi_security.errors import StorageError
 from asgi_security.storage.postgres.schema import fill
 
 if TYPE_CHECKING:
+    from asgi_security.events import EventSink
     from asgi_security.storage.postgres.options import Options
     from asgi_security.storage.postgres.pool import Pool
 
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 class Pools:
     """Runs statements with the pool of the event loop that asks."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, events: EventSink) -> None:
         self._options = options
+        self._events = events
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pool] = WeakKeyDictionary()
         self._filled: dict[str, str] = {}
 
@@ -32,6 +34,10 @@ class Pools:
         if filled is None:
             filled = self._filled[statement] = fill(statement, self._options.schema)
         return await self._find().fetch(filled, arguments)
+
+    def watch(self, now: float) -> None:
+        """Compare the caller's clock with the server's, now and then."""
+        self._find().watch(now)
 
     async def migrate(self) -> None:
         """Bring the tables to this version.
@@ -55,7 +61,7 @@ class Pools:
             # Imported when it is first asked: asyncpg is an extra, and not light.
             from asgi_security.storage.postgres.pool import Pool  # noqa: PLC0415
 
-            pool = self._pools[loop] = Pool(self._options)
+            pool = self._pools[loop] = Pool(self._options, self._events)
         return pool
 
 

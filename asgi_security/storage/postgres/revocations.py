@@ -21,7 +21,8 @@ REVOKE_SUBJECT = """
             expires_at = greatest(r.expires_at, excluded.expires_at)"""
 IS_REVOKED = """
     SELECT EXISTS (
-        SELECT FROM {schema}.revocations WHERE digest = ANY ($1::text[]::bytea[]) AND expires_at > $2
+        SELECT FROM {schema}.revocations
+        WHERE digest = ANY ($1::text[]::bytea[]) AND expires_at > $2
     ) OR EXISTS (
         SELECT FROM {schema}.revoked_subjects WHERE subject = $3 AND expires_at > $2
             AND ($4::double precision IS NULL OR issued_before >= $4)

@@ -1,8 +1,9 @@
 """The steps of `attempt_steps` on one row, and rows in and out of their table, in PL/pgSQL.
 
 A schedule is an array: threshold, window, timeout of a charge, failures that lock until cleared
-(infinity for none), then the cooldowns, of which the last holds for all beyond. Several are a
-matrix. The charges of a row are three arrays, in the order they were made.
+(infinity for none), then the cooldowns, of which the last holds for all beyond. Several are told
+as texts, since an array of arrays would be a matrix. The charges of a row are three arrays, in the
+order they were made.
 
 `{schema}` stands for the quoted schema.
 """
@@ -95,26 +96,20 @@ END $$"""
 AGE_ALL = """
 CREATE FUNCTION {schema}.attempt_age_all(
     loaded {schema}.attempt_keys[], p_places integer[], p_numbers integer[],
-    p_schedules double precision[], p_now double precision
+    p_schedules text[], p_now double precision
 ) RETURNS {schema}.attempt_keys[] LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
     FOR i IN 1 .. cardinality(p_places) LOOP
         loaded[p_places[i]] := {schema}.attempt_age(
-            loaded[p_places[i]], {schema}.attempt_schedule(p_schedules, p_numbers[i]), p_now);
+            loaded[p_places[i]], p_schedules[p_numbers[i]]::double precision[], p_now);
     END LOOP;
     RETURN loaded;
 END $$"""
 
-SCHEDULE = """
-CREATE FUNCTION {schema}.attempt_schedule(p_schedules double precision[], p_number integer)
-RETURNS double precision[] LANGUAGE sql IMMUTABLE AS $$
-    SELECT ARRAY(SELECT unnest(p_schedules[p_number : p_number]))
-$$"""
-
 SAVE = """
 CREATE FUNCTION {schema}.attempt_save(
     stored {schema}.attempt_keys[], changed {schema}.attempt_keys[], p_places integer[],
-    p_numbers integer[], p_schedules double precision[]
+    p_numbers integer[], p_schedules text[]
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     r {schema}.attempt_keys;
@@ -128,7 +123,7 @@ BEGIN
             DELETE FROM {schema}.attempt_keys AS k WHERE k.kind = r.kind AND k.digest = r.digest;
             CONTINUE;
         END IF;
-        schedule := {schema}.attempt_schedule(p_schedules, p_numbers[array_position(p_places, i)]);
+        schedule := p_schedules[p_numbers[array_position(p_places, i)]];
         -- The latest it can be, as if all open charges were to fail.
         latest := (SELECT max(each) FROM unnest(r.charged_at) AS each);
         r.expires_at := greatest(
@@ -176,7 +171,6 @@ ROW_FUNCTIONS = (
     LOCK_END,
     COUNT_LATER,
     AGE,
-    SCHEDULE,
     AGE_ALL,
     LOAD,
     SAVE,

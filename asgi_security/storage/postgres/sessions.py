@@ -76,6 +76,7 @@ class PostgresSessions:
 
     async def load(self, digest: bytes, *, now: float) -> SessionRecord | None:
         """Return the live session, or None."""
+        self._pools.watch(now)
         found = await self._pools.fetch(LOAD, digest, now)
         return SessionRecord(*found[0]) if found else None
 

@@ -122,7 +122,11 @@ class AttemptRecord:
 
 
 class AttemptStore(Protocol):
-    """Failed attempts, locks, and the charges of attempts under way."""
+    """Failed attempts, locks, and the charges of attempts under way.
+
+    A store may have the attribute `is_process_local = True`: nobody else reads its keys, and no
+    operation ever waits. Then it needs no time bound, and a secret may be made up at the start.
+    """
 
     async def charge(self, keys: Sequence[AttemptKey], *, ticket: bytes, now: float) -> Charge:
         """Charge every key, or none.

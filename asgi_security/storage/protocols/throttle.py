@@ -35,7 +35,11 @@ class ThrottleState:
 
 
 class ThrottleStore(Protocol):
-    """Quotas in use."""
+    """Quotas in use.
+
+    A store may have the attribute `is_process_local = True`: nobody else reads its keys, and no
+    operation ever waits. Then it needs no time bound, and a secret may be made up at the start.
+    """
 
     async def take(
         self, digest: bytes, rule: ThrottleRule, *, now: float, cost: int = 1

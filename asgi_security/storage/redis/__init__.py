@@ -37,6 +37,10 @@ _PREFIX = re.compile(r"[!-z|~]+")
 """No braces: they mark the hash tags."""
 
 
+def _is_prefix(value: object) -> bool:
+    return isinstance(value, str) and _PREFIX.fullmatch(value) is not None
+
+
 class RedisStore:
     """All facets in Redis 6.2 or newer, shared by any number of processes on any machines.
 
@@ -78,7 +82,7 @@ class RedisStore:
     ) -> None:
         findings = Findings("RedisStore")
         address = read_address(url, findings)
-        if _PREFIX.fullmatch(prefix if isinstance(prefix, str) else "") is None:
+        if not _is_prefix(prefix):
             hint = "give a short name in ASCII without blanks, { or }"
             findings.add("prefix", prefix, "not a prefix for keys", hint)
         findings.check_number("timeout_seconds", timeout_seconds, minimum=0.001, maximum=3600)

@@ -25,7 +25,7 @@ SCHEMES = (
     *("redis", "redis+sentinel", "redis+cluster"),
     *("rediss", "rediss+sentinel", "rediss+cluster"),
 )
-TLS_OPTIONS = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_password")
+TLS_OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 DRIVER_OPTIONS = ("client_name", "sentinel_username", "sentinel_password", *TLS_OPTIONS)
 """What the query of a URL may hold; all of it is text for the driver."""
 

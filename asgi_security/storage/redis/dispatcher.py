@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import WeakKeyDictionary
 
 from asgi_security.errors import StorageError
 from asgi_security.storage.redis.lane import Call
@@ -34,7 +33,7 @@ class Dispatcher:
         # The replicas' silence should be told, not run into; also by a script sent a second time.
         milliseconds = max(1, int(timeout_seconds * 400))
         self._wait = (wait_replicas, milliseconds) if wait_replicas else None
-        self._routes: WeakKeyDictionary[asyncio.AbstractEventLoop, Route] = WeakKeyDictionary()
+        self._routes: dict[asyncio.AbstractEventLoop, Route] = {}
         self._watch = Watch(events)
 
     async def run(
@@ -56,7 +55,7 @@ class Dispatcher:
             raise StorageError("the Redis store runs on asyncio only") from None
         route = self._routes.get(loop)
         if route is None:
-            route = self._routes[loop] = self._open()
+            route = self._open(loop)
         call = Call(command, loop.time() + self._timeout_seconds)
         if isinstance(route, ServerRoute):
             lane = route.lane
@@ -71,6 +70,7 @@ class Dispatcher:
                     if isinstance(reply, Exception):
                         reply = await route.follow(call, reply)
             except Exception as error:
+                route.doubt()
                 raise _explain(error) from error
         if isinstance(reply, Exception):
             raise _explain(reply) from reply
@@ -100,9 +100,14 @@ class Dispatcher:
                     async with asyncio.timeout(self._timeout_seconds):
                         await asyncio.wrap_future(closing)
 
-    def _open(self) -> Route:
+    def _open(self, loop: asyncio.AbstractEventLoop) -> Route:
+        for other in list(self._routes):
+            if other.is_closed():
+                self._routes.pop(other, None)
         kind = ClusterRoute if self._address.kind == "cluster" else ServerRoute
-        return kind(self._address, self._timeout_seconds, self._wait)
+        route = kind(self._address, self._timeout_seconds, self._wait)
+        self._routes[loop] = route
+        return route
 
 
 def _explain(error: Exception) -> StorageError:

@@ -26,6 +26,10 @@ class Route(Protocol):
         """Return the reply of a call that was refused by `reply`, if it belongs elsewhere."""
         ...
 
+    def doubt(self) -> None:
+        """Look anew where the servers are, since one has failed."""
+        ...
+
     async def aclose(self) -> None:
         """Close all lanes."""
         ...
@@ -54,6 +58,9 @@ class ServerRoute:
         del call
         return reply
 
+    def doubt(self) -> None:
+        """Do nothing: every new connection looks."""
+
     async def aclose(self) -> None:
         """Close the lane, and the connections to Sentinels."""
         await self.lane.aclose()
@@ -64,8 +71,7 @@ class ServerRoute:
     def _watch(self, address: Address, timeout_seconds: float) -> Any:
         from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool  # noqa: PLC0415
 
-        # Each Sentinel that does not answer may use up its share of the bound, not all of it.
-        share = timeout_seconds / (len(address.hosts) + 1)
+        share = _share_bound(address, timeout_seconds)
         options = _build_options(address)
         shared = [name for name in options if name.startswith("ssl_") or name == "retry"]
         sentinel_options = {
@@ -95,6 +101,7 @@ class ClusterRoute:
         self._timeout_seconds = timeout_seconds
         self._wait = wait
         self._client: RedisCluster | None = None
+        self._is_doubtful = False
         self._lanes: dict[str, Lane] = {}
 
     async def find_lane(self, key: bytes) -> Lane:
@@ -105,7 +112,8 @@ class ClusterRoute:
             raise StorageError("no node of the Redis cluster holds this key")
         lane = self._lanes.get(node.name)
         if lane is None:
-            kind, options = node.connection_class, node.connection_kwargs
+            kind = node.connection_class
+            options = {**node.connection_kwargs, **_UNBOUNDED}
 
             def make() -> AbstractConnection:
                 return kind(**options)
@@ -132,8 +140,12 @@ class ClusterRoute:
             except RedisError as error:
                 reply = error
         if not isinstance(reply, ResponseError) or isinstance(reply, ReadOnlyError):
-            await self._forget_client()
+            self.doubt()
         return reply
+
+    def doubt(self) -> None:
+        """Ask which node holds what, before the next operation."""
+        self._is_doubtful = True
 
     async def aclose(self) -> None:
         """Close all lanes and the driver."""
@@ -143,20 +155,32 @@ class ClusterRoute:
         await self._forget_client()
 
     async def _find_client(self) -> RedisCluster:
+        if self._is_doubtful:
+            self._is_doubtful = False
+            await self._forget_client()
         if self._client is None:
             from redis.asyncio.cluster import ClusterNode, RedisCluster  # noqa: PLC0415
 
+            share = _share_bound(self._address, self._timeout_seconds)
+            options = _build_options(self._address)
+            options |= {"socket_timeout": share, "socket_connect_timeout": share}
             nodes = [ClusterNode(host, port) for host, port in self._address.hosts]
-            self._client = RedisCluster(
-                startup_nodes=nodes, ssl=self._address.has_tls, **_build_options(self._address)
-            )
+            self._client = RedisCluster(startup_nodes=nodes, ssl=self._address.has_tls, **options)
         return await self._client.initialize()
 
     async def _forget_client(self) -> None:
-        """Ask anew where the slots are, when a node no longer answers."""
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
+
+
+_UNBOUNDED = {"socket_timeout": None, "socket_connect_timeout": None}
+"""A lane has bounds of its own, and reads also while no reply is due."""
+
+
+def _share_bound(address: Address, timeout_seconds: float) -> float:
+    """Return how long one of several servers may be silent, lest it use up the whole bound."""
+    return timeout_seconds / (len(address.hosts) + 1)
 
 
 def _build_connector(address: Address) -> Any:
@@ -174,8 +198,7 @@ def _build_options(address: Address) -> dict[str, Any]:
 
     options: dict[str, Any] = {
         "protocol": 2,
-        "socket_timeout": None,
-        "socket_connect_timeout": None,
+        **_UNBOUNDED,
         "retry": Retry(NoBackoff(), 0),
         **address.options,
     }

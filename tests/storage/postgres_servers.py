@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from asgi_security.storage.postgres import PostgresStore
@@ -17,6 +16,9 @@ from asgi_security.storage.postgres import PostgresStore
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Self
+
+
+asyncpg = pytest.importorskip("asyncpg", reason="pip install 'asgi-security[postgres]'")
 
 URL = os.environ.get("ASGI_SECURITY_TEST_POSTGRES_URL", "postgresql://root@127.0.0.1:5432/test")
 

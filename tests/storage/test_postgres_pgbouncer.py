@@ -18,6 +18,7 @@ pytest.importorskip("asyncpg", reason="pip install 'asgi-security[postgres]'")
 
 import asyncpg  # type: ignore[import-untyped]
 
+from asgi_security.errors import StorageError
 from asgi_security.storage.postgres import PostgresStore
 from asgi_security.testing.contracts import (
     AttemptContract,
@@ -128,3 +129,9 @@ async def test_the_tables_are_made_through_it(bouncer: str, schema: str) -> None
         await store.migrate()
         await store.revocations.revoke(b"d" * 32, expires_at=1.0)
         await store._pools.fetch("DROP SCHEMA {schema} CASCADE")
+
+
+async def test_without_the_option_the_error_names_it(bouncer: str, schema: str) -> None:
+    async with PostgresStore(bouncer, schema=schema, timeout_seconds=20) as store:
+        with pytest.raises(StorageError, match="behind PgBouncer give statement_cache_size=0"):
+            await store.revocations.revoke(b"d" * 32, expires_at=1.0)

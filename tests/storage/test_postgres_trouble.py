@@ -292,3 +292,20 @@ async def test_an_undone_transaction_is_tried_once_more(schema: str) -> None:
         with pytest.raises(StorageError, match="DeadlockDetectedError"):
             await store.revocations.revoke(build_digest("other"), expires_at=START + 60)
     await run_sql(f'DROP SCHEMA "{schema}" CASCADE')
+
+
+async def test_statements_that_someone_dropped(schema: str) -> None:
+    await empty(schema, migrate=True)
+    async with PostgresStore(URL, schema=schema, timeout_seconds=20) as store:
+        await store.revocations.revoke(ID, expires_at=START + 60)
+        await store._pools.fetch("DEALLOCATE ALL")
+        with pytest.raises(StorageError, match="behind PgBouncer give statement_cache_size=0"):
+            await store.revocations.revoke(ID, expires_at=START + 60)
+
+
+async def test_two_sessions_of_one_digest(schema: str) -> None:
+    await empty(schema, migrate=True)
+    async with PostgresStore(URL, schema=schema, timeout_seconds=20) as store:
+        await store.sessions.create(build_session(), now=START)
+        with pytest.raises(StorageError, match="another session has this digest"):
+            await store.sessions.create(build_session(handle="another"), now=START)

@@ -21,7 +21,7 @@ local stored = redis.call('GET', KEYS[1])
 local whole_at, taken = tonumber(stored or '0'), nil
 if ARGV[5] == '1' then
   local ends, used = at - math.fmod(at, window) + window, 0
-  if false then
+  if whole_at > ends then
     used = math.fmod(whole_at, window)
     ends = whole_at - used
   end

@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from asgi_security.stack import add_security, harden
     from asgi_security.storage.memory import MemoryStore
     from asgi_security.storage.opening import open_store
+    from asgi_security.storage.postgres import PostgresStore
+    from asgi_security.storage.redis import RedisStore
     from asgi_security.storage.sqlite import SqliteStore
 
 __all__ = [
@@ -80,8 +82,10 @@ __all__ = [
     "LockoutStatus",
     "LoginRouteConfig",
     "MemoryStore",
+    "PostgresStore",
     "Principal",
     "Problem",
+    "RedisStore",
     "SecurityContext",
     "SecurityEvent",
     "SecurityHeadersConfig",
@@ -140,8 +144,10 @@ _HOMES = {
     "LockoutStatus": "policy.lockout",
     "LoginRouteConfig": "policy.login_routes",
     "MemoryStore": "storage.memory",
+    "PostgresStore": "storage.postgres",
     "Principal": "principal",
     "Problem": "errors",
+    "RedisStore": "storage.redis",
     "SecurityContext": "asgi.context",
     "SecurityEvent": "events",
     "SecurityHeadersConfig": "policy.headers",

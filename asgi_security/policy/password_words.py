@@ -69,16 +69,17 @@ def is_common_password(folded: str) -> bool:
 
 
 def split_words(texts: Iterable[str]) -> frozenset[str]:
-    """Return each text and its parts between marks, folded, those that are long enough.
+    """Return each text, the sides of its "@", and its parts between marks, where long enough.
 
-    >>> sorted(split_words(["Jo.Smith@example.com"]))
-    ['example', 'jo.smith@example.com', 'smith']
+    >>> sorted(split_words(["Jo.Smith@acme.com"]))
+    ['acme', 'acme.com', 'jo.smith', 'jo.smith@acme.com', 'smith']
     """
     words: set[str] = set()
     for text in texts:
         folded = fold_password(text[:_LONGEST_CONTEXT])
         parts = "".join(mark if mark.isalnum() else " " for mark in folded).split()
-        words.update(word for word in (folded.strip(), *parts) if len(word) >= SHORTEST_WORD)
+        whole = (folded.strip(), *folded.strip().split("@"))
+        words.update(word for word in (*whole, *parts) if len(word) >= SHORTEST_WORD)
     return frozenset(words)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from asgi_security.errors import ConfigError, Problem
 from asgi_security.validation import Findings, suggest_name
@@ -16,6 +16,22 @@ if TYPE_CHECKING:
 
 FACETS = ("attempts", "revocations", "sessions", "once", "throttles")
 
+_REDIS = ("redis", "redis+sentinel", "redis+cluster", "rediss", "rediss+sentinel", "rediss+cluster")
+_POSTGRES = ("postgresql", "postgres")
+_REMOTE = (*_REDIS, *_POSTGRES)
+
+_REDIS_OPTIONS: Mapping[str, Callable[[str], object]] = {
+    "prefix": str,
+    "timeout_seconds": float,
+    "wait_replicas": int,
+}
+_POSTGRES_OPTIONS: Mapping[str, Callable[[str], object]] = {
+    "schema": str,
+    "timeout_seconds": float,
+    "min_size": int,
+    "max_size": int,
+    "statement_cache_size": int,
+}
 _OPTIONS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
     "memory": {
         "max_keys": int,
@@ -25,20 +41,27 @@ _OPTIONS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
         "max_throttles": int,
     },
     "sqlite": {"timeout_seconds": float, "durability": str},
+    **dict.fromkeys(_REDIS, _REDIS_OPTIONS),
+    **dict.fromkeys(_POSTGRES, _POSTGRES_OPTIONS),
 }
 """What the query of a URL may hold, by scheme, and how its text is read."""
 
-_ABSENT = ("redis", "rediss", "postgres", "postgresql")
-_EXAMPLES = "memory://, sqlite:///security.db (relative), sqlite:////var/lib/app/security.db"
+_EXAMPLES = (
+    "memory://, sqlite:///security.db (relative), sqlite:////var/lib/app/security.db, "
+    "redis://host:6379/0 or postgresql://host/database"
+)
 
 
 def open_store(url: str, **options: Any) -> Store:
     """Return the store that a URL names. Nothing is connected before its first operation.
 
     `memory://` takes the options of `MemoryStore`, `sqlite:///relative.db` and
-    `sqlite:////absolute.db` those of `SqliteStore`: in the query (`?timeout_seconds=2`) or as
-    keywords. A keyword `attempts`, `revocations`, `sessions`, `once` or `throttles` puts an object
-    of your own in the place of that facet.
+    `sqlite:////absolute.db` those of `SqliteStore`, `redis://host/0` (with `rediss`, and with
+    `+sentinel` and `+cluster`) those of `RedisStore`, and `postgresql://host/database` those of
+    `PostgresStore`: in the query (`?timeout_seconds=2`) or as keywords. What else stands in the
+    query of the last two is their driver's, and as a keyword they take `events` too. A keyword
+    `attempts`, `revocations`, `sessions`,
+    `once` or `throttles` puts an object of your own in the place of that facet.
 
     >>> open_store("sqlite:///security.db?timeout_seconds=2")
     SqliteStore('security.db')
@@ -53,7 +76,7 @@ def open_store(url: str, **options: Any) -> Store:
     for name, value in options.items():
         if name in values:
             findings.add(name, value, "given twice", "leave it out of the URL or of the call")
-        elif name in known or name in FACETS:
+        elif name in known or name in FACETS or (name == "events" and split.scheme in _REMOTE):
             values[name] = value
         else:
             _add_unknown(name, known, findings)
@@ -79,9 +102,6 @@ def _split(url: object) -> SplitResult:
     hint = f"give {_EXAMPLES}"
     if not separator:
         raise _refuse("not a URL", hint)
-    if scheme in _ABSENT:
-        reason = f"the {scheme} backend is not part of this version"
-        raise _refuse(reason, f"{hint}, or a store of your own")
     if scheme not in _OPTIONS:
         near = suggest_name(scheme, _OPTIONS)
         raise _refuse("an unknown scheme", f"did you mean {near}://?" if near else hint)
@@ -101,7 +121,8 @@ def _parse_query(
     values: dict[str, Any] = {}
     for name, text in parse_qsl(split.query, keep_blank_values=True):
         if name not in known:
-            _add_unknown(name, known, findings)
+            if split.scheme not in _REMOTE:
+                _add_unknown(name, known, findings)
         elif name in values:
             findings.add(name, text, "given twice", "leave one out")
         else:
@@ -131,6 +152,14 @@ def _build(split: SplitResult, values: dict[str, Any], findings: Findings) -> St
         from asgi_security.storage.memory import MemoryStore  # noqa: PLC0415
 
         return MemoryStore(**values)
+    if split.scheme in _REDIS:
+        from asgi_security.storage.redis import RedisStore  # noqa: PLC0415
+
+        return RedisStore(_drop_options(split), **values)
+    if split.scheme in _POSTGRES:
+        from asgi_security.storage.postgres import PostgresStore  # noqa: PLC0415
+
+        return PostgresStore(_drop_options(split), **values)
     if split.netloc:
         hint = "a relative path follows three slashes: sqlite:///security.db"
         findings.add_secret("url", "names a host, and SQLite has none", hint)
@@ -139,3 +168,12 @@ def _build(split: SplitResult, values: dict[str, Any], findings: Findings) -> St
     from asgi_security.storage.sqlite import SqliteStore  # noqa: PLC0415
 
     return SqliteStore(unquote(split.path[1:]), **values)
+
+
+def _drop_options(split: SplitResult) -> str:
+    """Return the URL for a driver, without the options that are ours."""
+    known = _OPTIONS[split.scheme]
+    pairs = [
+        pair for pair in parse_qsl(split.query, keep_blank_values=True) if pair[0] not in known
+    ]
+    return urlunsplit(split._replace(query=urlencode(pairs)))

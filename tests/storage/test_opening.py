@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from asgi_security import ConfigError, MemoryStore, SqliteStore, open_store
+from asgi_security.events import discard_event
 from asgi_security.storage.protocols import ThrottleRule
 from asgi_security.testing.contracts.expecting import START, build_session
 
@@ -52,8 +53,18 @@ async def test_options_and_facets_reach_the_store(tmp_path: Path) -> None:
         pytest.param("memory://[", {}, {"url": "memory://"}, id="not parseable"),
         pytest.param("sqllite:///x.db", {}, {"url": "did you mean sqlite://?"}, id="misspelt"),
         pytest.param("mongodb://u:p4ss@h", {}, {"url": "sqlite:///"}, id="unknown scheme"),
-        pytest.param("redis://u:p4ss@h/0", {}, {"url": "store of your own"}, id="redis"),
-        pytest.param("postgresql://u:p4ss@h", {}, {"url": "store of your own"}, id="postgresql"),
+        pytest.param(
+            "redis://u:p4ss@h/0?wait_replicas=x",
+            {"prefix": "{"},
+            {"wait_replicas": "an integer", "prefix": "short name"},
+            id="redis",
+        ),
+        pytest.param(
+            "postgresql://u:p4ss@h/d?max_size=0",
+            {"schema": "a b", "max_keys": 1},
+            {"max_size": "at least 1", "schema": "letters", "max_keys": "did you mean max_size?"},
+            id="postgresql",
+        ),
         pytest.param("sqlite://x.db", {}, {"url": "three slashes", "path": "a file"}, id="slashes"),
         pytest.param("sqlite:///x.db#y", {}, {"url": "%23"}, id="fragment"),
         pytest.param("sqlite://", {}, {"path": "MemoryStore"}, id="no path"),
@@ -91,6 +102,29 @@ def test_problems(url: str, options: dict[str, object], expected: dict[str, str]
     for name, hint in expected.items():
         assert hint in hints[name]
     assert "p4ss" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        pytest.param(
+            "redis://ada:p4ss@h:1/2?timeout_seconds=2&client_name=x", "RedisStore(", id="redis"
+        ),
+        pytest.param("rediss+cluster://:p4ss@h:1", "RedisStore(", id="cluster"),
+        pytest.param("redis+sentinel://:p4ss@h:1/service", "RedisStore(", id="sentinel"),
+        pytest.param(
+            "postgresql://ada:p4ss@h:1/d?schema=s&max_size=3&sslmode=require",
+            "PostgresStore('postgresql://h:1/d', schema='s')",
+            id="postgresql",
+        ),
+        pytest.param("postgres://h/d", "PostgresStore(", id="postgres"),
+    ],
+)
+def test_remote_stores_open_without_a_connection_and_show_no_secret(url: str, shown: str) -> None:
+    text = repr(open_store(url, events=discard_event))
+    assert text.startswith(shown)
+    assert "p4ss" not in text
+    assert "ada" not in text
 
 
 def test_memory_does_not_import_sqlite() -> None:

@@ -143,7 +143,7 @@ def test_without_the_client_says_which_extra(monkeypatch: pytest.MonkeyPatch) ->
         "asgi_security.storage.redis.find_spec",
         lambda name: None if name == "redis" else find_spec(name),
     )
-    with pytest.raises(ImportError, match=r"asgi-security\[redis\]"):
+    with pytest.raises(ConfigError, match=r"asgi-security\[redis\]"):
         RedisStore("redis://h")
 
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import asyncpg  # type: ignore[import-untyped]
-
 from asgi_security.errors import StorageError
 
 if TYPE_CHECKING:
     from asgi_security.storage.postgres.options import Options
 
-UNDONE = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
-"""What the server has undone on its own account: asking again is safe, and likely to help."""
-
-_LOST_STATEMENTS = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
-
+_UNDONE = {"40001", "40P01"}
+_CANCELLED = "57014"
+_BEHIND_PGBOUNCER = {"08P01", "26000", "42P05"}
+"""What comes of named statements and start-up parameters there."""
 _SPOILT = ("08", "25006", "57P", "XX")
 """Codes after which a connection is given up: its server ends, or turned into one for reading."""
 
@@ -27,6 +24,8 @@ async def connect(options: Options) -> Any:
     Raises:
         StorageError: The URL says something that asyncpg does not understand.
     """
+    import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415 -- an extra, and not light
+
     settings = {}
     if options.statement_cache_size:
         # None behind PgBouncer: it refuses start-up parameters that it does not know.
@@ -59,16 +58,27 @@ async def close(connection: Any, timeout_seconds: float) -> None:
 
 def translate(error: Exception, timeout_seconds: float) -> StorageError:
     """Return what comes out of a store in the place of a driver's error."""
-    if isinstance(error, (TimeoutError, asyncpg.QueryCanceledError)):
+    code = _read_code(error)
+    if isinstance(error, TimeoutError) or code == _CANCELLED:
         return StorageError(f"PostgreSQL did not answer within {timeout_seconds:g} s")
     text = f"PostgreSQL failed: {type(error).__name__}"
-    if isinstance(error, _LOST_STATEMENTS):
+    if code in _BEHIND_PGBOUNCER:
         text += "; behind PgBouncer give statement_cache_size=0"
     return StorageError(text)
 
 
+def is_undone(error: Exception) -> bool:
+    """Tell whether the server undid a transaction of its own accord: to ask again is safe."""
+    return _read_code(error) in _UNDONE
+
+
 def is_usable(connection: Any, error: BaseException) -> bool:
     """Tell whether a connection can go on after an error of its last statement."""
-    if connection.is_closed() or not isinstance(error, asyncpg.PostgresError):
-        return False
-    return not (error.sqlstate or "").startswith(_SPOILT)
+    code = _read_code(error)
+    return code is not None and not code.startswith(_SPOILT) and not connection.is_closed()
+
+
+def _read_code(error: BaseException) -> str | None:
+    """Return the code of a server's error, None for any other."""
+    code = getattr(error, "sqlstate", None)
+    return code if isinstance(code, str) else None

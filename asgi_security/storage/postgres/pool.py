@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from asgi_security.errors import StorageError
 from asgi_security.storage.postgres.connecting import (
-    UNDONE,
     close,
     connect,
+    is_undone,
     is_usable,
     translate,
 )
@@ -64,8 +64,10 @@ class Pool:
             async with asyncio.timeout(timeout_seconds):
                 try:
                     return await self._fetch(statement, arguments)
-                except UNDONE:
-                    return await self._fetch(statement, arguments)
+                except Exception as error:
+                    if not is_undone(error):
+                        raise
+                return await self._fetch(statement, arguments)
         except StorageError:
             raise
         except Exception as error:

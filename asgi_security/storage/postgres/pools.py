@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from asgi_security.errors import StorageError
+from asgi_security.storage.postgres.pool import Pool
 from asgi_security.storage.postgres.schema import fill
 
 if TYPE_CHECKING:
     from asgi_security.events import EventSink
     from asgi_security.storage.postgres.options import Options
-    from asgi_security.storage.postgres.pool import Pool
 
 
 class Pools:
@@ -58,9 +58,6 @@ class Pools:
         loop = _find_loop()
         pool = self._pools.get(loop)
         if pool is None:
-            # Imported when it is first asked: asyncpg is an extra, and not light.
-            from asgi_security.storage.postgres.pool import Pool  # noqa: PLC0415
-
             pool = self._pools[loop] = Pool(self._options, self._events)
         return pool
 

@@ -87,9 +87,10 @@ class RedisStore:
             findings.add("prefix", prefix, "not a prefix for keys", hint)
         findings.check_number("timeout_seconds", timeout_seconds, minimum=0.001, maximum=3600)
         findings.check_number("wait_replicas", wait_replicas, minimum=0, integer=True)
-        findings.raise_if_any()
         if find_spec("redis") is None:
-            raise ImportError("RedisStore needs a client: pip install 'asgi-security[redis]'")
+            hint = "pip install 'asgi-security[redis]'"
+            findings.add_secret("url", "needs redis-py, which is not installed", hint)
+        findings.raise_if_any()
         self._shown = str(address)
         self._dispatcher = Dispatcher(
             address, timeout_seconds=timeout_seconds, wait_replicas=wait_replicas, events=events

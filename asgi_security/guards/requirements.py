@@ -1,0 +1,103 @@
+"""Writes requirements the way an app's code reads: `requires`, `owns_resource`, `all_of`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from asgi_security.guards.guard import Guard
+from asgi_security.policy.access import AllOf, AnyOf, Not, Owns, Resource, Satisfies
+from asgi_security.policy.access_needs import build_all, build_requirement, list_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from asgi_security.policy.access_roles import Roles
+    from asgi_security.principal import Principal
+
+
+def requires(
+    *permissions: object,
+    roles: Sequence[str] | str = (),
+    scopes: Sequence[str] | str = (),
+    via: Sequence[str] | str = (),
+    registry: Roles | None = None,
+    hide_existence: bool = False,
+) -> Guard:
+    """Require everything that is named; with nothing named, to be authenticated.
+
+    Args:
+        permissions: such as `"invoice:read"`; functions of the principal and other guards too.
+        roles: all of which the principal must have.
+        scopes: all of which the credential must state.
+        via: how the principal was proven: "jwt", "session".
+        registry: see `Guard`.
+        hide_existence: see `Guard`.
+    """
+    requirement = build_all(permissions, roles=roles, scopes=scopes, via=via)
+    return Guard(requirement, registry=registry, hide_existence=hide_existence)
+
+
+def requires_any(
+    *permissions: object,
+    roles: Sequence[str] | str = (),
+    scopes: Sequence[str] | str = (),
+    via: Sequence[str] | str = (),
+    registry: Roles | None = None,
+    hide_existence: bool = False,
+) -> Guard:
+    """Require one of the things named. Arguments as of `requires`."""
+    parts = list_parts(permissions, roles=roles, scopes=scopes, via=via)
+    return Guard(AnyOf(parts), registry=registry, hide_existence=hide_existence)
+
+
+def all_of(*parts: object, registry: Roles | None = None) -> Guard:
+    """Require every part: permissions, functions, guards."""
+    return Guard(AllOf(tuple(map(build_requirement, parts))), registry=registry)
+
+
+def any_of(*parts: object, registry: Roles | None = None) -> Guard:
+    """Require one of the parts."""
+    return Guard(AnyOf(tuple(map(build_requirement, parts))), registry=registry)
+
+
+def not_(part: object, *, registry: Roles | None = None) -> Guard:
+    """Require that the part is not met. What cannot be told is not met either way."""
+    return Guard(Not(build_requirement(part)), registry=registry)
+
+
+def owns_resource(
+    attr: str = "owner_id",
+    *,
+    resource: str = "resource",
+    load: Callable[[Any], Any] | None = None,
+    identify: Callable[[Principal], object] | None = None,
+    hide_existence: bool = True,
+) -> Guard:
+    """Require that a record's attribute, or key, is the principal's subject, of the same type.
+
+    Args:
+        attr: of the record. One that is missing or None is nobody's.
+        resource: the argument that is the record or, with `load`, what it is loaded by; an
+            argument of the decorated function, or of the path.
+        load: from that argument to the record, sync or async; None for one that there is not.
+        identify: what of the principal is compared, where it is not the subject:
+            `lambda principal: int(principal.subject)`.
+        hide_existence: answer 404 for a record of others and for one that there is not. False
+            answers 403 for both.
+    """
+    return Guard(Owns(attr, Resource(resource, load), identify, hide_existence))
+
+
+def satisfies(
+    predicate: Callable[..., Any],
+    *,
+    resource: str | None = None,
+    load: Callable[[Any], Any] | None = None,
+    hide_existence: bool = False,
+) -> Guard:
+    """Require that a function returns True: of the principal, and of a record if one is named.
+
+    It may be async. Whatever it raises, and any other value, is a denial.
+    """
+    record = None if resource is None else Resource(resource, load)
+    return Guard(Satisfies(predicate, record, hide_existence))

@@ -9,7 +9,7 @@ lets whoever hangs up at once have as many threads as he likes.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
@@ -53,9 +53,9 @@ _DEFAULT_THREADS = min(4, os.cpu_count() or 1)
 
 @dataclass(frozen=True, slots=True)
 class PasswordHashed:
-    """The text to store."""
+    """The text to store. It is not shown: guesses can be tried against it."""
 
-    stored: str
+    stored: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class PasswordMatches:
     """
 
     needs_rehash: bool = False
-    new_hash: str | None = None
+    new_hash: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

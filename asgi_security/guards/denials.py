@@ -1,7 +1,7 @@
 """Turns a denial inside the app into an answer, in each framework's way.
 
 * Starlette, FastAPI: `AccessDenied` is their HTTPException; nothing is to be done.
-* Litestar: as a guard (`guards=[requires(...)]`) nothing is to be done.
+* Litestar: as a guard (`guards=[requires(...)]`) or a decorator, nothing is to be done.
 * Quart: `app.register_error_handler(AccessDenied, answer_denied)`.
 * Django and what has no handlers for exceptions: in a middleware's `process_exception`, build a
   response of `answer_denied(error)`.

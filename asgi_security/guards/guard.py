@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from asgi_security.asgi.context import current
 from asgi_security.flows.access_driving import run, run_now
+from asgi_security.flows.access_memory import build_slot
 from asgi_security.guards.denials import AccessDenied, SocketAccessDenied
 from asgi_security.guards.wrapping import find_argument, find_connection, wrap
 from asgi_security.middleware.access import find_request_access
@@ -191,4 +192,4 @@ async def check(requirement: object, **arguments: Any) -> Principal:
 async def load_once(load: Callable[[Any], Any], key: object) -> Any:
     """Load a record, or return the one that a check of this request has loaded by the same key."""
     memory = find_request_access(current()).memory
-    return await memory.load((load, type(key), key), load, key)
+    return await memory.load(build_slot(load, key), load, key)

@@ -157,10 +157,9 @@ def find_argument(arguments: Mapping[str, Any]) -> Callable[[str], object]:
     def find(name: str) -> object:
         if name in arguments:
             return arguments[name]
-        for bundle in ("kwargs", "scope"):
-            found = arguments.get(bundle)
-            if isinstance(found, dict) and name in found:
-                return found[name]
+        bundle = arguments.get("kwargs")
+        if isinstance(bundle, dict) and name in bundle:
+            return bundle[name]
         scope = arguments.get("scope")
         if not isinstance(scope, dict):
             connection = find_connection(arguments)

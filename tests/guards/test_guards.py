@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -456,7 +457,9 @@ RAISES, SLOW = satisfies(raising), satisfies(sleeping)
         pytest.param(owns_resource(), False, ["KeyError"], id="no such argument"),
     ],
 )
-async def test_rules(guard: Any, allowed: bool, failures: list[str], events: EventRecorder) -> None:  # noqa: FBT001
+async def test_rules(
+    *, guard: Any, allowed: bool, failures: list[str], events: EventRecorder
+) -> None:
     async def work() -> Any:
         return await authorize(guard)
 
@@ -557,3 +560,51 @@ async def test_access_errors_answers_until_the_response_has_started() -> None:
     late = await call(answering, target="/late", catch=True)
     assert isinstance(late.error, AccessDenied)
     assert [message["type"] for message in late.messages] == ["http.response.start"]
+
+
+async def test_keywords_and_paths_hold_a_records_key() -> None:
+    guard = owns_resource(resource="number", load=RECORDS.get)
+
+    @guard
+    async def collect(**kwargs: Any) -> str:
+        return "ran"
+
+    @guard
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+
+    enter(CLERK)
+    assert await collect(number=1) == "ran"
+    with pytest.raises(AccessDenied):
+        await collect(other=1)
+    assert (await call(app, path_params={"number": 1})).status == 204
+    for extra in ({"path_params": {"number": 2}}, {"number": 1}, {}):
+        assert (await call(app, **extra)).status == 404
+
+
+async def test_a_framework_that_takes_a_guard_for_a_plain_function_still_checks() -> None:
+    enter(CLERK)
+    guard = requires(roles="boss")
+    with pytest.raises(AccessDenied):
+        await to_thread.run_sync(guard)
+    assert repr(guard).startswith("<Guard Holds(")
+    assert not hasattr(guard, "unheard_of")
+
+
+async def test_W103_denials_of_sockets_close_them() -> None:
+    connection = SimpleNamespace(scope={"type": "websocket"})
+    enter(CLERK)
+    with pytest.raises(AccessDenied) as caught:
+        await check(requires(roles="boss"), connection=connection)
+    assert getattr(caught.value, "code", None) == 1008
+
+
+def test_frameworks_are_told_what_to_inject() -> None:
+    def load(number: int) -> object:
+        return number
+
+    guards = [owns_resource(resource="a", load=load), owns_resource(resource="b")]
+    signature = inspect.signature(all_of(*guards, owns_resource(resource="c", load=lambda: None)))  # type: ignore[arg-type, misc]
+    kinds = [parameter.annotation for parameter in signature.parameters.values()]
+    assert list(signature.parameters) == ["connection", "a", "b", "c"]
+    assert kinds[1:] == [int, inspect.Parameter.empty, inspect.Parameter.empty]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pkgutil
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +28,12 @@ def test_P69_the_list_is_folded_and_holds_no_address() -> None:
     assert all(fold_password(word) == word and len(word) >= 8 for word in words)
     assert not any("@" in word or "://" in word for word in words)
     assert load_common_passwords() is words
+
+
+def test_P69_a_missing_list_is_no_empty_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pkgutil, "get_data", lambda package, resource: None)
+    with pytest.raises(ImportError, match="common_passwords"):
+        load_common_passwords.__wrapped__()
 
 
 @pytest.mark.parametrize("word", ["1q2w3e4r5t6y", "qwertyuiop123", "password1234", "administrator"])

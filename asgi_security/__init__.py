@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from asgi_security.asgi.context import SecurityContext, current
     from asgi_security.crypto.jwt import verify_jws
     from asgi_security.crypto.keys import KeyRing
+    from asgi_security.crypto.passwords import Argon2Profile, PasswordHasher, ScryptProfile
     from asgi_security.errors import ConfigError, Problem, SignatureError, StorageError
     from asgi_security.events import SecurityEvent
+    from asgi_security.flows.breaches import BreachChecker
     from asgi_security.flows.cookies import sign_cookie, verify_cookie
     from asgi_security.flows.issuing import issue_jwt
     from asgi_security.flows.jwt import JwtVerifier, revoke_token, verify_jwt
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
         get_lockout_status,
         record_attempt,
     )
+    from asgi_security.flows.passwords import Passwords
     from asgi_security.flows.sessions import (
         SessionInfo,
         list_sessions,
@@ -29,6 +32,18 @@ if TYPE_CHECKING:
         revoke_session,
     )
     from asgi_security.flows.throttle import SendThrottle, Throttle
+    from asgi_security.guards.denials import AccessDenied, access_errors, answer_denied
+    from asgi_security.guards.guard import authorize, check, load_once
+    from asgi_security.guards.requirements import (
+        all_of,
+        any_of,
+        not_,
+        owns_resource,
+        requires,
+        requires_any,
+        satisfies,
+    )
+    from asgi_security.middleware.access import AccessMiddleware
     from asgi_security.middleware.clients import ClientMiddleware
     from asgi_security.middleware.cors import CorsMiddleware
     from asgi_security.middleware.csrf import CsrfMiddleware
@@ -38,6 +53,9 @@ if TYPE_CHECKING:
     from asgi_security.middleware.lockout import LockoutMiddleware
     from asgi_security.middleware.sessions import SessionMiddleware
     from asgi_security.middleware.throttle import ThrottleMiddleware
+    from asgi_security.policy.access import Allowed, Denied
+    from asgi_security.policy.access_roles import Roles
+    from asgi_security.policy.access_rules import AccessConfig, forbid, permit
     from asgi_security.policy.clients import ClientConfig
     from asgi_security.policy.cookies import CookieConfig
     from asgi_security.policy.cors import CorsConfig
@@ -48,6 +66,7 @@ if TYPE_CHECKING:
     from asgi_security.policy.jwt import JwtConfig
     from asgi_security.policy.lockout import LockoutConfig, LockoutRules, LockoutStatus
     from asgi_security.policy.login_routes import LoginRouteConfig
+    from asgi_security.policy.passwords import PasswordPolicy, PasswordViolation, check_password
     from asgi_security.policy.session_state import Session
     from asgi_security.policy.sessions import SessionConfig
     from asgi_security.policy.throttle import ThrottleConfig
@@ -60,6 +79,12 @@ if TYPE_CHECKING:
     from asgi_security.storage.sqlite import SqliteStore
 
 __all__ = [
+    "AccessConfig",
+    "AccessDenied",
+    "AccessMiddleware",
+    "Allowed",
+    "Argon2Profile",
+    "BreachChecker",
     "ClientConfig",
     "ClientMiddleware",
     "ConfigError",
@@ -69,6 +94,7 @@ __all__ = [
     "CorsMiddleware",
     "CsrfConfig",
     "CsrfMiddleware",
+    "Denied",
     "HostsConfig",
     "HostsMiddleware",
     "JwtConfig",
@@ -82,10 +108,16 @@ __all__ = [
     "LockoutStatus",
     "LoginRouteConfig",
     "MemoryStore",
+    "PasswordHasher",
+    "PasswordPolicy",
+    "PasswordViolation",
+    "Passwords",
     "PostgresStore",
     "Principal",
     "Problem",
     "RedisStore",
+    "Roles",
+    "ScryptProfile",
     "SecurityContext",
     "SecurityEvent",
     "SecurityHeadersConfig",
@@ -101,20 +133,35 @@ __all__ = [
     "Throttle",
     "ThrottleConfig",
     "ThrottleMiddleware",
+    "access_errors",
     "add_security",
+    "all_of",
+    "answer_denied",
+    "any_of",
+    "authorize",
+    "check",
+    "check_password",
     "compute_ip_hash",
     "compute_lockout",
     "current",
+    "forbid",
     "get_lockout_status",
     "harden",
     "issue_jwt",
     "list_sessions",
+    "load_once",
+    "not_",
     "open_store",
+    "owns_resource",
+    "permit",
     "record_attempt",
+    "requires",
+    "requires_any",
     "revoke_all_sessions",
     "revoke_other_sessions",
     "revoke_session",
     "revoke_token",
+    "satisfies",
     "sign_cookie",
     "verify_cookie",
     "verify_jws",
@@ -122,6 +169,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AccessConfig": "policy.access_rules",
+    "AccessDenied": "guards.denials",
+    "AccessMiddleware": "middleware.access",
+    "Allowed": "policy.access",
+    "Argon2Profile": "crypto.passwords",
+    "BreachChecker": "flows.breaches",
     "ClientConfig": "policy.clients",
     "ClientMiddleware": "middleware.clients",
     "ConfigError": "errors",
@@ -131,6 +184,7 @@ _HOMES = {
     "CorsMiddleware": "middleware.cors",
     "CsrfConfig": "policy.csrf",
     "CsrfMiddleware": "middleware.csrf",
+    "Denied": "policy.access",
     "HostsConfig": "policy.hosts",
     "HostsMiddleware": "middleware.hosts",
     "JwtConfig": "policy.jwt",
@@ -144,10 +198,16 @@ _HOMES = {
     "LockoutStatus": "policy.lockout",
     "LoginRouteConfig": "policy.login_routes",
     "MemoryStore": "storage.memory",
+    "PasswordHasher": "crypto.passwords",
+    "PasswordPolicy": "policy.passwords",
+    "PasswordViolation": "policy.passwords",
+    "Passwords": "flows.passwords",
     "PostgresStore": "storage.postgres",
     "Principal": "principal",
     "Problem": "errors",
     "RedisStore": "storage.redis",
+    "Roles": "policy.access_roles",
+    "ScryptProfile": "crypto.passwords",
     "SecurityContext": "asgi.context",
     "SecurityEvent": "events",
     "SecurityHeadersConfig": "policy.headers",
@@ -163,20 +223,35 @@ _HOMES = {
     "Throttle": "flows.throttle",
     "ThrottleConfig": "policy.throttle",
     "ThrottleMiddleware": "middleware.throttle",
+    "access_errors": "guards.denials",
     "add_security": "stack",
+    "all_of": "guards.requirements",
+    "answer_denied": "guards.denials",
+    "any_of": "guards.requirements",
+    "authorize": "guards.guard",
+    "check": "guards.guard",
+    "check_password": "policy.passwords",
     "compute_ip_hash": "flows.lockout_guide",
     "compute_lockout": "flows.lockout_guide",
     "current": "asgi.context",
+    "forbid": "policy.access_rules",
     "get_lockout_status": "flows.lockout_guide",
     "harden": "stack",
     "issue_jwt": "flows.issuing",
     "list_sessions": "flows.sessions",
+    "load_once": "guards.guard",
+    "not_": "guards.requirements",
     "open_store": "storage.opening",
+    "owns_resource": "guards.requirements",
+    "permit": "policy.access_rules",
     "record_attempt": "flows.lockout_guide",
+    "requires": "guards.requirements",
+    "requires_any": "guards.requirements",
     "revoke_all_sessions": "flows.sessions",
     "revoke_other_sessions": "flows.sessions",
     "revoke_session": "flows.sessions",
     "revoke_token": "flows.jwt",
+    "satisfies": "guards.requirements",
     "sign_cookie": "flows.cookies",
     "verify_cookie": "flows.cookies",
     "verify_jws": "crypto.jwt",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from asgi_security.asgi.types import ASGIApp, Receive, Scope, Send
     from asgi_security.clock import Clock, Entropy
     from asgi_security.events import EventSink
+    from asgi_security.policy.access_rules import AccessConfig
     from asgi_security.policy.clients import ClientConfig
     from asgi_security.policy.cors import CorsConfig
     from asgi_security.policy.csrf import CsrfConfig
@@ -40,7 +41,18 @@ AppT = TypeVar("AppT")
 
 _PRACTICAL = SecurityHeadersConfig.practical()
 
-ORDER = ("headers", "hosts", "clients", "cors", "csrf", "throttle", "lockout", "sessions", "jwt")
+ORDER = (
+    "headers",
+    "hosts",
+    "clients",
+    "cors",
+    "csrf",
+    "throttle",
+    "lockout",
+    "sessions",
+    "jwt",
+    "access",
+)
 """From the outside in. Headers stand outermost so that refusals carry them; clients before what
 counts by address; cors before credentials, so that a preflight never meets a 401; csrf before a
 store is asked; throttle before anything is computed; lockout before a session is loaded or a hash
@@ -68,6 +80,7 @@ def harden(
     login: LoginRouteConfig | None = None,
     sessions: SessionConfig | None = None,
     jwt: JwtConfig | None = None,
+    access: AccessConfig | None = None,
     store: Store | None = None,
     clock: Clock = system_clock,
     entropy: Entropy = system_entropy,
@@ -98,6 +111,7 @@ def harden(
         "lockout": _build_lockout(lockout, login, store, ambient),
         "sessions": _build("sessions", "SessionLayer", sessions, ambient),
         "jwt": _build("jwt", "JwtLayer", jwt, ambient),
+        "access": _build("access", "AccessLayer", access, ambient),
     }
     ordered = (layers[word] for word in ORDER)
     return HardenedApp(

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from asgi_security.flows.jwt import verify_jwt
 from fastapi import FastAPI, HTTPException
 
 from asgi_security import (
@@ -27,6 +26,7 @@ from asgi_security import (
     sign_cookie,
     verify_cookie,
 )
+from asgi_security.flows.jwt import verify_jwt
 from asgi_security.flows.lockout_guide import compute_ip_hash
 from asgi_security.settings import load_jwt_config
 from asgi_security.testing import call

@@ -63,7 +63,11 @@ def private_key(kind: str = "RSA") -> Any:
         return rsa.generate_private_key(65537, 2048)
     if kind in curves:
         return ec.generate_private_key(curves[kind])
-    return ed448.Ed448PrivateKey.generate() if kind == "Ed448" else ed25519.Ed25519PrivateKey.generate()
+    return (
+        ed448.Ed448PrivateKey.generate()
+        if kind == "Ed448"
+        else ed25519.Ed25519PrivateKey.generate()
+    )
 
 
 def public_jwk(kind: str = "RSA", **more: Any) -> dict[str, Any]:
@@ -79,15 +83,19 @@ def public_jwk(kind: str = "RSA", **more: Any) -> dict[str, Any]:
 
 
 def public_pem(kind: str = "RSA") -> bytes:
-    data: bytes = private_key(kind).public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    data: bytes = (
+        private_key(kind)
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
     return data
 
 
 def public_der(kind: str = "RSA") -> bytes:
-    data: bytes = private_key(kind).public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    data: bytes = (
+        private_key(kind)
+        .public_key()
+        .public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
     return data
 

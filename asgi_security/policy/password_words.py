@@ -7,8 +7,7 @@ hexadecimal digests are left out.
 
 Source: ASVS 5.0 6.2.4 (3 000 that meet the policy); NIST SP 800-63B-4 3.1.1.2 (whole passwords are
 compared, not substrings). The data is a selection of "Ten Million Passwords" (Mark Burnett, 2015),
-which its author released to the public domain; it was taken from the copy that OWASP SecLists
-distributes (MIT).
+which its author released to the public domain.
 """
 
 from __future__ import annotations

@@ -108,8 +108,9 @@ class TestPredecessor:
         world = World()
 
         async def careless(scope: Scope, receive: Receive, send: Send) -> None:
+            form: dict[str, str] = {}
             try:
-                _ = {}["password"]
+                _ = form["password"]
             except Exception:  # noqa: BLE001 -- what the guard must survive
                 await answer(send, 401)
 

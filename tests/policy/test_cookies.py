@@ -147,7 +147,7 @@ def test_weak_secrets(fields: dict[str, Any], faulty: str) -> None:
 def test_C17_an_old_secret_that_repeats_is_dropped() -> None:
     secrets = SigningSecrets(
         secret="s" * 32,
-        old_secrets=[b"s" * 32, "o" * 32, Secret("o" * 32)],  # type: ignore[arg-type]
+        old_secrets=[b"s" * 32, "o" * 32, Secret("o" * 32)],
     )
     assert secrets.reveal_order() == (Secret("s" * 32), Secret("o" * 32))
     assert "sss" not in repr(secrets)

@@ -215,8 +215,10 @@ class Story:
                     open_timeout=10,
                     close_timeout=2,
                 )
-            except InvalidMessage:
-                # Over TLS, hypercorn 0.18 drops one in 200 connections unanswered, of any app.
+            except (InvalidMessage, TimeoutError):
+                # Over TLS, hypercorn 0.18 drops one in 200 connections unanswered, of any app, and
+                # the client's reader (websockets 17) fails on an answer that the end follows at
+                # once: it waits then for what it has lost.
                 if not self.setting.tls:
                     raise
         raise AssertionError("no handshake was answered")

@@ -14,16 +14,16 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
-from websockets.exceptions import InvalidMessage
-from websockets.sync.client import connect
 
 from tests.stories.certificates import trust
 from tests.stories.serving import OBSERVE, RELEASE, TLS_VARIABLE, TOKEN_HEADER, TOKEN_VARIABLE
+from tests.stories.talking import open_socket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
-    from websockets.sync.client import ClientConnection
+    from tests.stories.talking import Socket
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30.0
@@ -200,28 +200,18 @@ class Story:
 
     def talk(
         self, origin: str | None, *, path: str = "/ws", headers: Mapping[str, str] | None = None
-    ) -> ClientConnection:
+    ) -> AbstractContextManager[Socket]:
         """Open a WebSocket, which is HTTP/1.1 whatever the setting."""
         lines = dict(headers or {})
         if origin is not None:
             lines["origin"] = origin
-        for _ in range(HANDSHAKES):
-            try:
-                return connect(
-                    self.origin.replace("http", "ws", 1) + path,
-                    additional_headers=lines,
-                    ssl=self.running.trust,
-                    proxy=None,
-                    open_timeout=10,
-                    close_timeout=2,
-                )
-            except (InvalidMessage, TimeoutError):
-                # Over TLS, hypercorn 0.18 drops one in 200 connections unanswered, of any app, and
-                # the client's reader (websockets 17) fails on an answer that the end follows at
-                # once: it waits then for what it has lost.
-                if not self.setting.tls:
-                    raise
-        raise AssertionError("no handshake was answered")
+        return open_socket(
+            self.origin.replace("http", "ws", 1) + path,
+            headers=lines,
+            trust=self.running.trust,
+            # Over TLS, hypercorn 0.18 drops one in 200 connections unanswered, of any app.
+            handshakes=HANDSHAKES if self.setting.tls else 1,
+        )
 
     def close(self) -> None:
         self.client.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asgi_security.storage.closing import Closing
 from asgi_security.storage.memory.attempts import MemoryAttempts
 from asgi_security.storage.memory.once import MemoryOnce
 from asgi_security.storage.memory.revocations import MemoryRevocations
@@ -12,9 +13,6 @@ from asgi_security.storage.memory.throttles import MemoryThrottles
 from asgi_security.validation import Findings
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
     from asgi_security.storage.protocols import (
         AttemptStore,
         OneTimeStore,
@@ -28,7 +26,7 @@ __all__ = ["MemoryStore"]
 SWEEP_BATCH = 500
 
 
-class MemoryStore:
+class MemoryStore(Closing):
     """All facets in this process's memory, each bounded.
 
     A facet given as a keyword takes the place of the store's own; it is neither swept nor closed.
@@ -84,14 +82,3 @@ class MemoryStore:
 
     async def aclose(self) -> None:
         """Do nothing: there is nothing to let go of, and what is remembered stays."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asgi_security.events import log_event
+from asgi_security.storage.closing import Closing
 from asgi_security.storage.postgres.attempts import PostgresAttempts
 from asgi_security.storage.postgres.once import PostgresOnce
 from asgi_security.storage.postgres.options import Options
@@ -15,9 +16,6 @@ from asgi_security.storage.postgres.sessions import PostgresSessions
 from asgi_security.storage.postgres.throttles import PostgresThrottles
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
     from asgi_security.events import EventSink
     from asgi_security.storage.protocols import (
         AttemptStore,
@@ -32,7 +30,7 @@ __all__ = ["PostgresStore", "render_migrations"]
 SWEEP_BATCH = 500
 
 
-class PostgresStore:
+class PostgresStore(Closing):
     """All facets in one schema of a PostgreSQL database, version 14 or later, on asyncio.
 
     The tables are made at the first operation, and brought up to date by the first operation of a
@@ -119,14 +117,3 @@ class PostgresStore:
     async def aclose(self) -> None:
         """Close the connections of this event loop; an operation after that opens others."""
         await self._pools.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()

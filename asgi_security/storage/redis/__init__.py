@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from asgi_security.events import log_event
+from asgi_security.storage.closing import Closing
 from asgi_security.storage.redis.addresses import read_address
 from asgi_security.storage.redis.attempts import RedisAttempts
 from asgi_security.storage.redis.dispatcher import Dispatcher
@@ -17,9 +18,6 @@ from asgi_security.storage.redis.throttles import RedisThrottles
 from asgi_security.validation import Findings
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
     from asgi_security.events import EventSink
     from asgi_security.storage.protocols import (
         AttemptStore,
@@ -41,7 +39,7 @@ def _is_prefix(value: object) -> bool:
     return isinstance(value, str) and _PREFIX.fullmatch(value) is not None
 
 
-class RedisStore:
+class RedisStore(Closing):
     """All facets in Redis 6.2 or newer, shared by any number of processes on any machines.
 
     The URL is one of `redis://host/0`, `redis+sentinel://host,host/service`,
@@ -122,14 +120,3 @@ class RedisStore:
     async def aclose(self) -> None:
         """Close all connections; an operation after that opens again."""
         await self._dispatcher.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from asgi_security.storage.closing import Closing
 from asgi_security.storage.sqlite.attempts import SqliteAttempts
 from asgi_security.storage.sqlite.connecting import Opening
 from asgi_security.storage.sqlite.once import SqliteOnce
@@ -18,9 +19,6 @@ from asgi_security.storage.sqlite.worker import Worker
 from asgi_security.validation import Findings
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
     from asgi_security.storage.protocols import (
         AttemptStore,
         OneTimeStore,
@@ -35,7 +33,7 @@ __all__ = ["SqliteStore", "render_migrations"]
 SWEEP_BATCH = 500
 
 
-class SqliteStore:
+class SqliteStore(Closing):
     """All facets in one SQLite file, in WAL mode, shared by any number of processes.
 
     The file is on a local disk (WAL needs shared memory) and is created at the first operation,
@@ -103,14 +101,3 @@ class SqliteStore:
                 await self._reader.aclose()
             finally:
                 await self._writer.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()

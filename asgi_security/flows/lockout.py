@@ -22,7 +22,8 @@ from asgi_security.flows.lockout_accounts import Accounts
 from asgi_security.flows.lockout_devices import KnownDevices
 from asgi_security.flows.lockout_keys import DEVICE, FACTORS, PASSWORD, AttemptKeys, choose_secret
 from asgi_security.flows.lockout_records import build_record, describe_settlement
-from asgi_security.flows.lockout_store import StoreBound, resolve_attempts
+from asgi_security.flows.lockout_store import resolve_attempts
+from asgi_security.flows.store_bound import StoreBound
 from asgi_security.policy.lockout import compute_retry_after
 from asgi_security.storage.protocols import (
     Admitted,

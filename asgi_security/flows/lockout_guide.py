@@ -17,7 +17,8 @@ from asgi_security.flows.lockout_keys import (
     build_schedule,
     name_account_kind,
 )
-from asgi_security.flows.lockout_store import StoreBound, resolve_attempts
+from asgi_security.flows.lockout_store import resolve_attempts
+from asgi_security.flows.store_bound import StoreBound
 from asgi_security.policy import lockout as policy
 from asgi_security.policy.clients import compute_client_key
 from asgi_security.policy.lockout import LockoutConfig, LockoutStatus, convert_instant

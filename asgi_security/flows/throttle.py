@@ -12,7 +12,7 @@ from asgi_security.clock import system_clock, system_entropy
 from asgi_security.crypto.digests import KeyedDigests
 from asgi_security.errors import ConfigError, Problem, StorageError
 from asgi_security.events import SecurityEvent, Severity, log_event
-from asgi_security.flows.lockout_store import StoreBound
+from asgi_security.flows.store_bound import StoreBound
 from asgi_security.policy.clients import compute_client_key
 from asgi_security.policy.login_names import normalise_login_name
 from asgi_security.policy.throttle import Exceeded, ThrottlePolicy, Within

@@ -14,7 +14,14 @@ from asgi_security.policy.csp import ContentSecurityPolicy, check_report_only
 from asgi_security.policy.directives import freeze_names, freeze_pairs
 from asgi_security.policy.hsts import Hsts
 from asgi_security.policy.permissions import PermissionsPolicy
-from asgi_security.policy.profiles import API, PRACTICAL_CSP, PRACTICAL_HSTS, REVEALING, STRICT
+from asgi_security.policy.profiles import (
+    API,
+    DOCUMENTATION,
+    PRACTICAL_CSP,
+    PRACTICAL_HSTS,
+    REVEALING,
+    STRICT,
+)
 from asgi_security.policy.reporting import build_reporting_endpoints, check_endpoints
 from asgi_security.validation import Findings, configuration, is_field_value, is_token
 
@@ -159,6 +166,15 @@ class SecurityHeadersConfig:
     def practical(cls, **changes: Any) -> Self:
         """Give the default: documentation pages and inline scripts work, nothing is framed."""
         return cls(**changes)
+
+    @classmethod
+    def documentation(cls, **changes: Any) -> Self:
+        """Give the default, widened for all that FastAPI's documentation pages load.
+
+        The practical policy is the guide's to the letter, and stops the fonts and the search of
+        its ReDoc page.
+        """
+        return cls(**{**DOCUMENTATION, **changes})
 
     @classmethod
     def strict(cls, **changes: Any) -> Self:

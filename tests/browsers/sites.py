@@ -195,7 +195,7 @@ def build_sites() -> Mapping[str, ASGIApp]:
         BANK: harden(bank, csrf=CsrfConfig(), sessions=SessionConfig(secret=SECRET)),
         VAULT: harden(build_api(), cors=private, csrf=CsrfConfig(isolate_resources=True)),
         DOCS: harden(build_documented()),
-        REDOC: harden(build_documented(), headers=build_redoc_headers()),
+        REDOC: harden(build_documented(), headers=SecurityHeadersConfig.documentation()),
         STRICT: harden(build_nonce_pages(), headers=strict),
         NAIVE: harden(send_policy_always(build_nonce_pages()), headers=None),
         ISOLATED: harden(blank, headers=isolated),
@@ -208,15 +208,6 @@ def build_sites() -> Mapping[str, ASGIApp]:
         "fonts.gstatic.com": fonts,
     }
     return {origin.removeprefix("https://"): app for origin, app in apps.items()} | assets
-
-
-def build_redoc_headers() -> SecurityHeadersConfig:
-    """Build the practical profile with what ReDoc needs more: its fonts, and its search worker."""
-    text = SecurityHeadersConfig.practical().texts()["content-security-policy"]
-    directives = {words[0]: words[1:] for words in map(str.split, text.split(";"))}
-    directives["style-src"].append("https://fonts.googleapis.com")
-    directives["font-src"].append("https://fonts.gstatic.com")
-    return SecurityHeadersConfig(csp={**directives, "worker-src": ["'self'", "blob:"]})
 
 
 def build_documented() -> FastAPI:

@@ -34,6 +34,14 @@ def make(**fields: Any) -> SecurityHeadersConfig:
     return SecurityHeadersConfig(**fields)
 
 
+def test_CORS56_documentation_differs_from_practical_in_its_policy_alone() -> None:
+    practical = SecurityHeadersConfig.practical().texts()
+    wider = SecurityHeadersConfig.documentation(frame_options="SAMEORIGIN").texts()
+    assert wider.pop("x-frame-options") == "SAMEORIGIN"
+    assert "blob:" in wider.pop("content-security-policy")
+    assert wider.items() < practical.items()
+
+
 def test_P26_CORS56_practical_is_the_default_and_holds_the_guides_six() -> None:
     assert SecurityHeadersConfig() == SecurityHeadersConfig.practical()
     assert make().texts() == {**GUIDE, **MORE}

@@ -10,6 +10,7 @@ from asgi_security.policy.csp import NONCE, build_csp
 from asgi_security.policy.profiles import (
     API,
     API_CSP,
+    DOCUMENTATION_CSP,
     PRACTICAL_CSP,
     PRACTICAL_HSTS,
     REVEALING,
@@ -54,6 +55,21 @@ def test_P26_fastapis_documentation_pages_load_under_the_practical_policy() -> N
             hosts = tuple(source for source in allowed[name] if source.startswith("https:"))
             assert all(url.startswith(hosts) for url in urls), (name, urls)
     assert "'unsafe-inline'" in allowed["script-src"]
+
+
+def test_CORS56_the_documentation_policy_is_the_practical_one_and_three_sources() -> None:
+    practical, wider = dict(PRACTICAL_CSP.pairs), dict(DOCUMENTATION_CSP.pairs)
+    added = {
+        name: [source for source in sources if source not in practical.get(name, ())]
+        for name, sources in wider.items()
+        if sources != practical.get(name)
+    }
+    assert added == {
+        "style-src": ["https://fonts.googleapis.com"],
+        "font-src": ["https://fonts.gstatic.com"],
+        "worker-src": ["'self'", "blob:"],
+    }
+    assert wider.keys() == practical.keys() | {"worker-src"}
 
 
 def test_the_strict_policy_trusts_nothing_but_the_nonce() -> None:

@@ -1,0 +1,110 @@
+"""Decides how the endpoints of accounts speak: by which transport, with which cookies and pages.
+
+Source: RFC 6265bis section 4.1.3 (name prefixes), OWASP ASVS 5.0 3.3 (cookies), RFC 9700 section
+4.14 (refresh tokens in browsers), draft-ietf-oauth-browser-based-apps section 6.1.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from asgi_security.policy.cookies import CookieConfig, CookieWriter
+from asgi_security.validation import Findings, configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from asgi_security.policy.cookies import SameSite
+
+Transport: TypeAlias = Literal["session", "bearer"]
+
+_DAY_SECONDS = 24 * 3600
+_DEVICE_SECONDS = 180 * _DAY_SECONDS
+_REFRESH_SECONDS = 400 * _DAY_SECONDS  # the longest that browsers keep; the store knows the end
+_BINDING_SECONDS = 600
+_PATH = re.compile(r"/(?![/\\])[\x21\x23-\x5b\x5d-\x7e]*\Z")
+_PAGES = ("login_page", "code_page", "enrolment_page", "home_page", "account_page")
+
+
+@configuration
+class EndpointConfig:
+    """What all endpoints of one mount have in common.
+
+    Args:
+        transport: "session" signs browsers in to the session of `SessionMiddleware`; "bearer"
+            answers with an access and a refresh token.
+        refresh_cookie: with "bearer", put the refresh token into a cookie and not into the body.
+        secure: whether cookies are Secure and `__Host-`; False only for development over HTTP.
+        trusted_origins: other origins whose pages may call what changes state with cookies.
+        login_page: where a form without script is sent back to, with `?error=CODE`.
+        code_page: where it is sent for the second factor.
+        enrolment_page: where it is sent when it has none yet and must.
+        home_page: where it is sent when it is done and has no `next`.
+        account_page: where it is sent after a change of the account, with `?done=CODE`.
+        max_body_bytes: of a request.
+        body_timeout_seconds: until the whole body must have come.
+    """
+
+    transport: Transport = "session"
+    refresh_cookie: bool = False
+    secure: bool = True
+    trusted_origins: Sequence[str] = ()
+    login_page: str = "/auth/login"
+    code_page: str = "/auth/code"
+    enrolment_page: str = "/auth/enrolment"
+    home_page: str = "/"
+    account_page: str = "/auth/account"
+    max_body_bytes: int = 16_384
+    body_timeout_seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Check everything at once."""
+        findings = Findings("EndpointConfig")
+        findings.check_choice("transport", self.transport, ("session", "bearer"))
+        for name in ("refresh_cookie", "secure"):
+            findings.check_boolean(name, getattr(self, name))
+        if self.refresh_cookie is True and self.transport == "session":
+            hint = 'set transport="bearer", or leave it out'
+            findings.add("refresh_cookie", value=True, reason="sessions have no such", hint=hint)
+        for name in _PAGES:
+            page: object = getattr(self, name)
+            if not isinstance(page, str) or not _PATH.match(page):
+                findings.add(name, page, "not a path of this site", "begin with one '/'")
+        findings.check_number("max_body_bytes", self.max_body_bytes, minimum=1, integer=True)
+        findings.check_number("body_timeout_seconds", self.body_timeout_seconds, minimum=0.001)
+        origins: object = self.trusted_origins
+        if isinstance(origins, str):
+            findings.add("trusted_origins", origins, "one string", f"write [{origins!r}]")
+        else:
+            object.__setattr__(self, "trusted_origins", tuple(self.trusted_origins))
+        findings.raise_if_any()
+
+
+class EndpointCookies:
+    """The cookies of the endpoints, each with its attributes, compiled."""
+
+    __slots__ = (
+        *("browser", "browser_name", "device", "device_name", "oauth", "oauth_name"),
+        *("pending", "pending_name", "refresh", "refresh_name"),
+    )
+
+    def __init__(self, *, secure: bool) -> None:
+        def build(name: str, seconds: int, same_site: SameSite = "lax") -> CookieWriter:
+            config = CookieConfig(
+                name=name, secure=secure, same_site=same_site, max_age_seconds=seconds
+            )
+            return CookieWriter(config)
+
+        prefix = "__Host-" if secure else ""
+        self.device_name = f"{prefix}device"
+        self.browser_name = f"{prefix}login"
+        self.pending_name = f"{prefix}pending"
+        self.oauth_name = f"{prefix}oauth"
+        self.refresh_name = f"{prefix}refresh"
+        self.device = build(self.device_name, _DEVICE_SECONDS)
+        self.browser = build(self.browser_name, _BINDING_SECONDS, "strict")
+        self.pending = build(self.pending_name, _BINDING_SECONDS, "strict")
+        # A provider's answer comes by a navigation from its site, with which no strict cookie goes.
+        self.oauth = build(self.oauth_name, _BINDING_SECONDS)
+        self.refresh = build(self.refresh_name, _REFRESH_SECONDS, "strict")

@@ -1,0 +1,73 @@
+"""How the endpoints of accounts speak."""
+
+from __future__ import annotations
+
+import pytest
+
+from asgi_security.errors import ConfigError
+from asgi_security.policy.endpoints import EndpointConfig, EndpointCookies
+
+
+def test_the_defaults_are_fine() -> None:
+    config = EndpointConfig(trusted_origins=["https://app.example.com"])
+    assert config.transport == "session"
+    assert config.secure is True
+    assert config.trusted_origins == ("https://app.example.com",)
+
+
+def test_all_problems_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        EndpointConfig(
+            transport="sesion",  # type: ignore[arg-type]
+            secure="no",  # type: ignore[arg-type]
+            trusted_origins="https://app.example.com",
+            login_page="//evil.example",
+            code_page="https://evil.example",
+            enrolment_page='/a"b',
+            home_page="/\\evil.example",
+            account_page=None,  # type: ignore[arg-type]
+            max_body_bytes=0,
+            body_timeout_seconds=0,
+        )
+    assert {problem.field for problem in caught.value.problems} == {
+        *("transport", "secure", "login_page", "code_page", "enrolment_page", "home_page"),
+        *("account_page", "max_body_bytes", "body_timeout_seconds", "trusted_origins"),
+    }
+    assert "'session'" in str(caught.value)
+
+
+def test_R90_a_refresh_cookie_belongs_to_tokens() -> None:
+    assert EndpointConfig(transport="bearer", refresh_cookie=True).refresh_cookie is True
+    with pytest.raises(ConfigError, match="bearer"):
+        EndpointConfig(refresh_cookie=True)
+
+
+def test_every_cookie_is_bound_to_the_host() -> None:
+    cookies = EndpointCookies(secure=True)
+    for name in ("device", "browser", "pending", "oauth", "refresh"):
+        line = getattr(cookies, name).build_line(b"value").decode()
+        assert line.startswith(f"{getattr(cookies, f'{name}_name')}=value; Path=/; Max-Age=")
+        assert line.startswith("__Host-")
+        assert "; Secure; HttpOnly; " in line
+        assert "Domain" not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "same_site", "seconds"),
+    [
+        pytest.param("device", "Lax", 180 * 86_400, id="E22 device"),
+        pytest.param("browser", "Strict", 600, id="M97 browser"),
+        pytest.param("pending", "Strict", 600, id="M97 pre-token of a form"),
+        pytest.param("oauth", "Lax", 600, id="O99 oauth"),
+        pytest.param("refresh", "Strict", 400 * 86_400, id="R90 refresh"),
+    ],
+)
+def test_where_a_cookie_goes_and_how_long(name: str, same_site: str, seconds: int) -> None:
+    line = getattr(EndpointCookies(secure=True), name).build_line(b"value").decode()
+    assert line.endswith(f"; Max-Age={seconds}; Secure; HttpOnly; SameSite={same_site}")
+
+
+def test_in_development_cookies_go_over_http() -> None:
+    cookies = EndpointCookies(secure=False)
+    assert cookies.device_name == "device"
+    assert b"Secure" not in cookies.device.build_line(b"value")

@@ -7,6 +7,9 @@ import secrets
 import sys
 from typing import TYPE_CHECKING
 
+from asgi_security.commands.audit_log import add_audit_log, run_audit_log
+from asgi_security.commands.store import add_store, run_store
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -25,6 +28,8 @@ def _build_parser() -> argparse.ArgumentParser:
     actions = keys.add_subparsers(dest="action", required=True)
     new = actions.add_parser("new", help=f"print a new secret of {_SECRET_BYTES} random bytes")
     new.add_argument("--count", type=int, default=1, help="how many, one a line")
+    add_store(commands)
+    add_audit_log(commands)
     return parser
 
 
@@ -35,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for _ in range(chosen.count):
             print(secrets.token_urlsafe(_SECRET_BYTES))
         return 0
+    if chosen.command == "store":
+        return run_store(chosen)
+    if chosen.command == "audit-log":
+        return run_audit_log(chosen)
     try:
         from asgi_security.demo import run_demo  # noqa: PLC0415 -- it needs the extra
     except ImportError as error:

@@ -10,8 +10,10 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from asgi_security.errors import ConfigError, Problem
 from asgi_security.policy.cors import CorsConfig
 from asgi_security.policy.jwt import JwtConfig
+from asgi_security.policy.passwords import PasswordPolicy
 from asgi_security.policy.sessions import SessionConfig
 from asgi_security.secret import Secret
 from asgi_security.validation import Findings
@@ -99,6 +101,35 @@ class EnvironmentReader:
 def _pick(**values: Any) -> dict[str, Any]:
     """Keep what was given: a configuration's own defaults stand for the rest."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def load_store_url(name: str, env: Mapping[str, str] | None = None) -> Secret:
+    """Return the URL of a store that stands in the variable `name`; it may hold a password.
+
+    Raises:
+        ConfigError: The variable is not set, or empty.
+    """
+    reader = EnvironmentReader(env)
+    url = reader.read_secret(name)
+    reader.findings.raise_if_any()
+    if url is None:
+        hint = "set it, to sqlite:///security.db for instance"
+        raise ConfigError("environment", [Problem(name, "<secret>", "not set", hint)])
+    return url
+
+
+def load_secret(name: str, env: Mapping[str, str] | None = None) -> Secret:
+    """Return the secret that stands in the variable `name`.
+
+    Raises:
+        ConfigError: The variable is not set, or empty.
+    """
+    reader = EnvironmentReader(env)
+    secret = reader.read_secret(name)
+    reader.findings.raise_if_any()
+    if secret is None:
+        raise ConfigError("environment", [Problem(name, "<secret>", "not set", _MAKE_ONE)])
+    return secret
 
 
 def load_cors_config(
@@ -189,3 +220,22 @@ def load_jwt_config(env: Mapping[str, str] | None = None, **fields: Any) -> JwtC
         reader.findings.add_secret("AUTH_JWT__SECRET", "not set", _MAKE_ONE)
     reader.findings.raise_if_any()
     return JwtConfig(secret=secret, old_secrets=old_secrets, **fields)
+
+
+def load_password_policy(env: Mapping[str, str] | None = None, **fields: Any) -> PasswordPolicy:
+    """Build the rules for new passwords of `AUTH_PASSWORD_*`.
+
+    `AUTH_PASSWORD_MIN_LENGTH` (12, at least 8), `AUTH_PASSWORD_REQUIRE_SYMBOL` (false) and
+    `AUTH_PASSWORD_BREACH_CHECK` (true). A field replaces its variable.
+
+    Raises:
+        ConfigError: with all problems of the variables, or of the fields.
+    """
+    reader = EnvironmentReader(env)
+    read = _pick(
+        min_length=reader.read_integer("AUTH_PASSWORD_MIN_LENGTH", minimum=8),
+        require_symbol=reader.read_boolean("AUTH_PASSWORD_REQUIRE_SYMBOL"),
+        breach_check=reader.read_boolean("AUTH_PASSWORD_BREACH_CHECK"),
+    )
+    reader.findings.raise_if_any()
+    return PasswordPolicy(**{**read, **fields})

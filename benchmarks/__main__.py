@@ -4,6 +4,7 @@ Without a command: the timed rows, ours beside its peers. The commands, each wit
 
 server        behind uvicorn and granian, the share of a bare app's throughput
 growth        how cost follows origins, keys, headers, cookies, layers and connections
+stores        every operation of every backend beside a million keys, and beside peers
 instructions  processor instructions of one request; with --compare, judged by a baseline
 report        a page with drawings from the JSON files of the others
 all           all of these measured into one JSON file
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 COMMANDS: Mapping[str, str] = {
     "server": "benchmarks.server.command",
     "growth": "benchmarks.growth.command",
+    "stores": "benchmarks.stores.command",
     "instructions": "benchmarks.instructions.command",
     "report": "benchmarks.pages.command",
     "all": "benchmarks.everything",

@@ -27,6 +27,7 @@ _PACKAGES = (
     *("asgi-security", "starlette", "itsdangerous", "pyjwt", "joserfc", "cryptography"),
     *("authx", "limits", "slowapi", "fastapi-guard", "secure", "secweb", "asgi-cors"),
     *("starsessions", "litestar", "svc-infra", "uvicorn", "uvloop", "httptools", "granian"),
+    *("redis", "asyncpg", "aiosqlite"),
 )
 SIGNIFICANT = {"us": "{:.2f}", "ms": "{:.1f}", "bytes": "{:.0f}"}
 

@@ -226,9 +226,15 @@ def test_everything_is_measured_into_one_file(
         ["--quick", "--json"],
         ["server", "--quick", "--json"],
         ["growth", "--quick", "--json"],
+        ["stores", "--quick", "--json"],
         ["instructions", "--json"],
     ]
-    assert json.loads(target.read_text()) == {"--quick": 1, "growth": 1, "instructions": 1}
+    assert json.loads(target.read_text()) == {
+        "--quick": 1,
+        "growth": 1,
+        "stores": 1,
+        "instructions": 1,
+    }
 
 
 def test_every_reason_is_of_a_side_that_exists() -> None:

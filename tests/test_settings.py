@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from asgi_security.errors import ConfigError
+from asgi_security.policy.passwords import PasswordPolicy, check_password
 from asgi_security.settings import (
     EnvironmentReader,
     load_cors_config,
     load_jwt_config,
+    load_password_policy,
     load_session_config,
 )
 
@@ -203,6 +205,46 @@ class TestJwt:
     def test_no_secret_is_an_error(self, env: dict[str, str]) -> None:
         with pytest.raises(ConfigError, match=r"SECRET|secret"):
             load_jwt_config(env)
+
+
+class TestPasswords:
+    def test_P4_defaults_of_the_guide(self) -> None:
+        policy = load_password_policy({})
+        assert policy == PasswordPolicy()
+        assert (policy.min_length, policy.require_symbol, policy.breach_check) == (12, False, True)
+
+    def test_P4_every_variable(self) -> None:
+        policy = load_password_policy(
+            {
+                "AUTH_PASSWORD_MIN_LENGTH": "16",
+                "AUTH_PASSWORD_REQUIRE_SYMBOL": "yes",
+                "AUTH_PASSWORD_BREACH_CHECK": "off",
+            }
+        )
+        assert (policy.min_length, policy.require_symbol, policy.breach_check) == (16, True, False)
+        codes = [violation.code for violation in check_password("staple battery", policy)]
+        assert codes == ["too_short", "missing_symbol"]
+
+    def test_P4_junk_is_an_error_that_names_all_of_it(self) -> None:
+        with pytest.raises(ConfigError) as raised:
+            load_password_policy(
+                {
+                    "AUTH_PASSWORD_MIN_LENGTH": "7",
+                    "AUTH_PASSWORD_REQUIRE_SYMBOL": "ture",
+                    "AUTH_PASSWORD_BREACH_CHECK": "2",
+                }
+            )
+        assert problems(raised.value) == {
+            "AUTH_PASSWORD_MIN_LENGTH",
+            "AUTH_PASSWORD_REQUIRE_SYMBOL",
+            "AUTH_PASSWORD_BREACH_CHECK",
+        }
+
+    def test_P4_a_field_beats_its_variable(self) -> None:
+        policy = load_password_policy(
+            {"AUTH_PASSWORD_MIN_LENGTH": "16"}, min_length=20, site_words=["Acme"]
+        )
+        assert (policy.min_length, policy.site_words) == (20, ("Acme",))
 
 
 def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,10 +6,13 @@ A check is a generator that yields what must be awaited: `access_driving` runs i
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from asgi_security.clock import system_clock
 from asgi_security.events import SecurityEvent, Severity, log_event
+from asgi_security.flows.access_assurance import fill_session, read_statement
 from asgi_security.flows.access_memory import build_slot, is_async
 from asgi_security.policy.access import (
     Allowed,
@@ -19,15 +22,18 @@ from asgi_security.policy.access import (
     asks_permission,
     decide_ownership,
     deny,
+    find_leaves,
     parse_answer,
     weigh,
 )
 from asgi_security.policy.access_rules import AccessConfig
+from asgi_security.policy.assurance import StepUp, decide_step_up, merge_step_ups
 from asgi_security.principal import Principal
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Mapping, MutableMapping
 
+    from asgi_security.clock import Clock
     from asgi_security.events import EventSink
     from asgi_security.flows.access_driving import Steps
     from asgi_security.flows.access_memory import AccessMemory
@@ -46,11 +52,24 @@ class RequestFacts(Protocol):
     """What is read of a request's context."""
 
     principal: Principal | None
+    claims: Mapping[str, Any] | None
     session: MutableMapping[str, Any] | None
 
 
 class _UnknownAskerError(Exception):
     """Who asks could not be found out."""
+
+
+@dataclass(slots=True)
+class _Asking:
+    """One check under way, and what has been answered in it."""
+
+    facts: RequestFacts
+    principal: Principal
+    memory: AccessMemory
+    arguments: Arguments
+    waits: bool
+    answers: dict[int, Truth] = field(default_factory=dict)
 
 
 class Access:
@@ -61,15 +80,17 @@ class Access:
         config: AccessConfig | None = None,
         *,
         roles: Roles | None = None,
+        clock: Clock = system_clock,
         events: EventSink = log_event,
     ) -> None:
         self.config = config or AccessConfig()
         self.roles = roles or self.config.roles
+        self._clock = clock
         self._events = events
 
     def with_roles(self, roles: Roles) -> Access:
         """Return the same checks by other roles."""
-        return Access(self.config, roles=roles, events=self._events)
+        return Access(self.config, roles=roles, clock=self._clock, events=self._events)
 
     def check(
         self,
@@ -99,11 +120,13 @@ class Access:
             principal = yield from self.find_principal(facts, memory, waits=waits)
         except _UnknownAskerError:
             return Denied("unavailable")
+        step_up = None
         if principal is not None:
-            truth = yield from self._weigh(requirement, principal, memory, arguments, waits=waits)
-            if truth is Truth.YES:
+            asking = _Asking(facts, principal, memory, arguments, waits)
+            if (yield from self._weigh(requirement, asking)) is Truth.YES:
                 return Allowed(principal)
-        return self.refuse(requirement, principal, facts, hides=hides)
+            step_up = yield from self._find_step_up(requirement, asking)
+        return self.refuse(requirement, principal, facts, hides=hides, step_up=step_up)
 
     def refuse(
         self,
@@ -112,6 +135,7 @@ class Access:
         facts: RequestFacts,
         *,
         hides: bool = False,
+        step_up: StepUp | None = None,
     ) -> Denied:
         """Return the denial, and report it."""
         config = self.config
@@ -122,6 +146,7 @@ class Access:
             bears_tokens=config.realm is not None or facts.session is None,
             realm=config.realm or "api",
             hides=hides or config.hide_existence,
+            step_up=step_up,
         )
         # Safe to log because the names missing are written in the app's code.
         self._report("access_denied", Severity.INFO, reason=denied.reason, missing=denied.missing)
@@ -160,16 +185,8 @@ class Access:
         if unknown and memory.note("unknown_role"):
             self._report("unknown_role", Severity.WARNING, count=len(unknown))
 
-    def _weigh(
-        self,
-        requirement: Requirement,
-        principal: Principal,
-        memory: AccessMemory,
-        arguments: Arguments,
-        *,
-        waits: bool,
-    ) -> Steps[Truth]:
-        weighing = weigh(requirement, principal, self.roles)
+    def _weigh(self, requirement: Requirement, asking: _Asking) -> Steps[Truth]:
+        weighing = weigh(requirement, asking.principal, self.roles)
         answer: Any = None
         while True:
             try:
@@ -177,24 +194,38 @@ class Access:
             except StopIteration as end:
                 truth: Truth = end.value
                 return truth
-            answer = yield from self._answer(question, principal, memory, arguments, waits=waits)
+            # By identity: a user's function need not have a hash.
+            answer = asking.answers.get(id(question))
+            if answer is None:
+                answer = yield from self._answer(question, asking)
+                asking.answers[id(question)] = answer
 
-    def _answer(
-        self,
-        question: Question,
-        principal: Principal,
-        memory: AccessMemory,
-        arguments: Arguments,
-        *,
-        waits: bool,
-    ) -> Steps[Truth]:
+    def _find_step_up(self, requirement: Requirement, asking: _Asking) -> Steps[StepUp | None]:
+        """Return the authentication that is all there is between the principal and a yes."""
+        unmet = []
+        for leaf in find_leaves(requirement):
+            if isinstance(leaf, StepUp):
+                # Weighed or not: a client that is told of one at a time comes back for each.
+                truth = yield from self._answer(leaf, asking)
+                if truth is not Truth.YES:
+                    unmet.append(leaf)
+        if not unmet:
+            return None
+        asking.answers.update((id(leaf), Truth.YES) for leaf in unmet)
+        truth = yield from self._weigh(requirement, asking)
+        return merge_step_ups(unmet) if truth is Truth.YES else None
+
+    def _answer(self, question: Question, asking: _Asking) -> Steps[Truth]:
         """Answer one question. Whatever raises, times out or says neither yes nor no is unknown."""
+        principal = asking.principal
         try:
+            if isinstance(question, StepUp):
+                stated = yield from read_statement(asking.facts, principal, waits=asking.waits)
+                met = decide_step_up(question, stated, now=self._clock())
+                return Truth.YES if met else Truth.NO
             given: tuple[object, ...] = (principal,)
             if question.resource is not None:
-                record = yield from self._find_record(
-                    question.resource, memory, arguments, waits=waits
-                )
+                record = yield from self._find_record(question.resource, asking)
                 if record is None:
                     return Truth.UNKNOWN
                 given = (principal, record)
@@ -211,13 +242,12 @@ class Access:
             self._fail("access_rule_failed", TypeError())
         return truth
 
-    def _find_record(
-        self, resource: Resource, memory: AccessMemory, arguments: Arguments, *, waits: bool
-    ) -> Steps[object]:
-        key = arguments(resource.name)
+    def _find_record(self, resource: Resource, asking: _Asking) -> Steps[object]:
+        key = asking.arguments(resource.name)
         if resource.load is None:
             return key
         slot = build_slot(resource.load, key)
+        memory, waits = asking.memory, asking.waits
         return (yield from self._load_once(memory, slot, resource.load, key, waits=waits))
 
     def _load_once(
@@ -242,10 +272,6 @@ class Access:
 
 
 def _find_session_user(facts: RequestFacts, *, waits: bool) -> Steps[Principal | None]:
-    session: Any = facts.session
-    if session is None:
-        return None
-    if waits and not getattr(session, "is_filled", True):
-        yield session.load()
+    session = yield from fill_session(facts, waits=waits)
     user = getattr(session, "user", None)  # a mapping of somebody else's has none
     return None if user is None else Principal(subject=user, via="session")

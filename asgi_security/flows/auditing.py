@@ -80,6 +80,7 @@ class Reporter:
 
         Raises:
             StorageError: It is `required` and could not be stored.
+            ValueError: It is `required` and can be no record.
         """
         self.tell(action, severity, actor=actor, target=target, outcome=outcome, **details)
         if self._audit is None:
@@ -95,7 +96,8 @@ class Reporter:
         )
         try:
             await self._audit.record(entry)
-        except StorageError:
-            self.tell("audit_failed", Severity.ERROR, action=action)
+        except (StorageError, ValueError) as error:
+            facts = {"action": action, "error": type(error).__name__}
+            self.tell("audit_failed", Severity.ERROR, **facts)
             if required:
                 raise

@@ -90,13 +90,13 @@ class Guard:
         """
         steps, seconds = self._begin(arguments, waits=True)
         decision: AccessDecision = await run(steps, timeout_seconds=seconds)
-        return decision
+        return _note(decision)
 
     def decide_now(self, arguments: Mapping[str, Any]) -> AccessDecision:
         """Decide in a plain function."""
         steps, seconds = self._begin(arguments, waits=False)
         decision: AccessDecision = run_now(steps, timeout_seconds=seconds)
-        return decision
+        return _note(decision)
 
     async def enforce(self, arguments: Mapping[str, Any]) -> Principal:
         """Return who asks, or raise `AccessDenied`."""
@@ -117,6 +117,14 @@ class Guard:
             self.requirement, context, shared.memory, find, hides=self._hides, waits=waits
         )
         return steps, access.config.timeout_seconds
+
+
+def _note(decision: AccessDecision) -> AccessDecision:
+    """Let `current().principal` say who asks: the user of a stored session is known from here."""
+    if isinstance(decision, Allowed):
+        context = current()
+        context.principal, context.private = decision.principal, True
+    return decision
 
 
 def _obey(decision: AccessDecision, arguments: Mapping[str, Any]) -> Principal:

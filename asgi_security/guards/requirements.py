@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from asgi_security.guards.guard import Guard
 from asgi_security.policy.access import AllOf, AnyOf, Not, Owns, Resource, Satisfies
 from asgi_security.policy.access_needs import build_all, build_requirement, list_parts
+from asgi_security.policy.assurance import StepUp, check_step_up
+from asgi_security.validation import Findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,3 +103,39 @@ def satisfies(
     """
     record = None if resource is None else Resource(resource, load)
     return Guard(Satisfies(predicate, record, hide_existence))
+
+
+def require_fresh(max_age_seconds: float) -> Guard:
+    """Require that the user was authenticated no longer ago: before a mail address is changed.
+
+    Unmet it is a 401 that asks for it (RFC 9470), and not a 403: the same user may come again. What
+    counts is `auth_time`, in the token's claims or in the session.
+
+    Raises:
+        ConfigError: for less than a second.
+    """
+    return _build_step_up("require_fresh", StepUp(max_age_seconds=max_age_seconds))
+
+
+def require_aal(level: int, *, acr_values: Sequence[str] | str = ()) -> Guard:
+    """Require an authentication of that assurance level: 2 is two factors.
+
+    What counts is `amr` or `acr`, in the token's claims or in the session. Answers as
+    `require_fresh` does.
+
+    Args:
+        level: 1 to 3, by NIST SP 800-63B-4. No `amr` makes 3.
+        acr_values: what another issuer calls this level; asked for in its words.
+
+    Raises:
+        ConfigError: for another level, and for values that no challenge could name.
+    """
+    values = (acr_values,) if isinstance(acr_values, str) else tuple(acr_values)
+    return _build_step_up("require_aal", StepUp(level=level, acr_values=values))
+
+
+def _build_step_up(owner: str, needed: StepUp) -> Guard:
+    findings = Findings(owner)
+    check_step_up(findings, needed)
+    findings.raise_if_any()
+    return Guard(needed)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from asgi_security.asgi.layers import Layer
 from asgi_security.asgi.pipeline import DEFAULT_ERROR_BODY, Pipeline
 from asgi_security.asgi.refusals import build_refusal, build_unavailable
+from asgi_security.clock import system_clock
 from asgi_security.events import log_event
 from asgi_security.flows.access import Access
 from asgi_security.flows.access_driving import run
@@ -20,6 +21,7 @@ from asgi_security.policy.access_rules import (
     PathNeeds,
     PathOpen,
 )
+from asgi_security.policy.assurance import describe_step_up
 from asgi_security.validation import resolve_configuration
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from asgi_security.asgi.layers import Entered, Exchange
     from asgi_security.asgi.refusals import Refusal
     from asgi_security.asgi.types import ASGIApp
+    from asgi_security.clock import Clock
     from asgi_security.events import EventSink
     from asgi_security.policy.access import Denied, Reason, Requirement
     from asgi_security.principal import Principal
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 _PLAIN = Access()
 _CODES: dict[Reason, tuple[str, str]] = {
     "anonymous": ("AUTHENTICATION_REQUIRED", "Say who you are."),
+    "step_up": ("INSUFFICIENT_USER_AUTHENTICATION", "Say who you are again, or say it better."),
     "forbidden": ("FORBIDDEN", "This is not permitted."),
     "hidden": ("NOT_FOUND", ""),
 }
@@ -64,20 +68,31 @@ def build_denial(denied: Denied, *, reveals: bool = False) -> Refusal:
         return build_unavailable("ACCESS_UNAVAILABLE")
     code, detail = _CODES[denied.reason]
     challenge = denied.challenge
+    members: dict[str, Any] = {}
+    if denied.step_up is not None:
+        members.update(describe_step_up(denied.step_up))
+    if reveals and denied.missing:
+        members["missing"] = list(denied.missing)
     return build_refusal(
         STATUSES[denied.reason],
         code,
         detail=detail,
         headers=() if challenge is None else ((b"www-authenticate", challenge.encode()),),
-        members={"missing": list(denied.missing)} if reveals and denied.missing else None,
+        members=members or None,
     )
 
 
 class AccessLayer(Layer):
     """Asks, for each path that is not open to all, whether who asks may pass."""
 
-    def __init__(self, config: AccessConfig, *, events: EventSink = log_event) -> None:
-        self._access = Access(config, events=events)
+    def __init__(
+        self,
+        config: AccessConfig,
+        *,
+        clock: Clock = system_clock,
+        events: EventSink = log_event,
+    ) -> None:
+        self._access = Access(config, clock=clock, events=events)
         self._config = config
         self._policy = None if config.rules is None else AccessPolicy(config.rules)
 
@@ -142,9 +157,11 @@ class AccessMiddleware(Pipeline, fusible=True):
         /,
         config: AccessConfig | None = None,
         *,
+        clock: Clock = system_clock,
         events: EventSink = log_event,
         error_body: bytes | None = DEFAULT_ERROR_BODY,
         **fields: Any,
     ) -> None:
         resolved = resolve_configuration(AccessConfig, config, fields)
-        super().__init__(app, (AccessLayer(resolved, events=events),), error_body=error_body)
+        layer = AccessLayer(resolved, clock=clock, events=events)
+        super().__init__(app, (layer,), error_body=error_body)

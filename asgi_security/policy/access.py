@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, assert_never
 
+from asgi_security.policy.assurance import StepUp, build_challenge
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
@@ -96,9 +98,9 @@ class Not:
     part: Requirement
 
 
-Requirement: TypeAlias = Authenticated | Holds | Owns | Satisfies | AllOf | AnyOf | Not
-Question: TypeAlias = Owns | Satisfies
-"""What takes a record or a user's function to answer."""
+Requirement: TypeAlias = Authenticated | Holds | Owns | Satisfies | StepUp | AllOf | AnyOf | Not
+Question: TypeAlias = Owns | Satisfies | StepUp
+"""What takes a record, a user's function, or the time to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Allowed:
     principal: Principal
 
 
-Reason: TypeAlias = Literal["anonymous", "forbidden", "hidden", "unavailable"]
+Reason: TypeAlias = Literal["anonymous", "step_up", "forbidden", "hidden", "unavailable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +118,24 @@ class Denied:
     """The principal may not.
 
     Attributes:
-        reason: "anonymous" is a 401, "forbidden" a 403, "hidden" a 404, "unavailable" a 503.
+        reason: "anonymous" and "step_up" are a 401, "forbidden" is a 403, "hidden" a 404,
+            "unavailable" a 503.
         missing: what the principal lacks, for logs; shown to no client unless asked for.
         challenge: the value of WWW-Authenticate, or None.
+        step_up: the authentication that would be enough.
     """
 
     reason: Reason
     missing: tuple[str, ...] = ()
     challenge: str | None = None
+    step_up: StepUp | None = None
 
 
 AccessDecision: TypeAlias = Allowed | Denied
 
 STATUSES: Mapping[Reason, int] = {
     "anonymous": 401,
+    "step_up": 401,  # and not 403: the same user may come again (RFC 9470 section 3)
     "forbidden": 403,
     "hidden": 404,
     "unavailable": 503,
@@ -148,7 +154,7 @@ def weigh(
             return Truth.YES
         case Holds():
             return Truth.YES if _holds(requirement, principal, roles) else Truth.NO
-        case Owns() | Satisfies():
+        case Owns() | Satisfies() | StepUp():
             return (yield requirement)
         case AllOf(parts):
             return (yield from _weigh_parts(parts, principal, roles, Truth.NO, Truth.YES))
@@ -235,15 +241,20 @@ def deny(
     bears_tokens: bool,
     realm: str = "api",
     hides: bool = False,
+    step_up: StepUp | None = None,
 ) -> Denied:
     """Return the denial that fits who asks.
 
     Args:
         bears_tokens: whether a token, and not only a cookie, could have answered.
         hides: deny as if nothing were there, whatever the requirement says.
+        step_up: the authentication that is all the principal lacks, who then learns of it.
     """
     if principal is None:
         return Denied("anonymous", (), f'Bearer realm="{realm}"' if bears_tokens else None)
+    if step_up is not None:
+        asked = build_challenge(step_up, realm=realm) if principal.via == "jwt" else None
+        return Denied("step_up", (), asked, step_up)
     missing = tuple(
         dict.fromkeys(
             leaf.name

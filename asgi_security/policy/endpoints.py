@@ -7,13 +7,15 @@ Source: RFC 6265bis section 4.1.3 (name prefixes), OWASP ASVS 5.0 3.3 (cookies),
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from asgi_security.policy.cookies import CookieConfig, CookieWriter
+from asgi_security.secret import Secret
 from asgi_security.validation import Findings, configuration
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from asgi_security.policy.cookies import SameSite
 
@@ -23,8 +25,12 @@ _DAY_SECONDS = 24 * 3600
 _DEVICE_SECONDS = 180 * _DAY_SECONDS
 _REFRESH_SECONDS = 400 * _DAY_SECONDS  # the longest that browsers keep; the store knows the end
 _BINDING_SECONDS = 600
+_MINIMUM_SECRET_BYTES = 32
 _PATH = re.compile(r"/(?![/\\])[\x21\x23-\x5b\x5d-\x7e]*\Z")
-_PAGES = ("login_page", "code_page", "enrolment_page", "home_page", "account_page")
+_PAGES = (
+    *("login_page", "code_page", "enrolment_page", "register_page", "forgot_page", "reset_page"),
+    *("home_page", "account_page"),
+)
 
 
 @configuration
@@ -37,9 +43,12 @@ class EndpointConfig:
         refresh_cookie: with "bearer", put the refresh token into a cookie and not into the body.
         secure: whether cookies are Secure and `__Host-`; False only for development over HTTP.
         trusted_origins: other origins whose pages may call what changes state with cookies.
+        password_clients: the client programs that alone may log in with passwords, from their id to
+            their secret; None for any. It keeps no browser out that can read a program.
         login_page: where a form without script is sent back to, with `?error=CODE`.
         code_page: where it is sent for the second factor.
         enrolment_page: where it is sent when it has none yet and must.
+        register_page, forgot_page, reset_page: where those forms are sent back to.
         home_page: where it is sent when it is done and has no `next`.
         account_page: where it is sent after a change of the account, with `?done=CODE`.
         max_body_bytes: of a request.
@@ -50,9 +59,13 @@ class EndpointConfig:
     refresh_cookie: bool = False
     secure: bool = True
     trusted_origins: Sequence[str] = ()
+    password_clients: Mapping[str, Secret | str | bytes] | None = None
     login_page: str = "/auth/login"
     code_page: str = "/auth/code"
     enrolment_page: str = "/auth/enrolment"
+    register_page: str = "/auth/register"
+    forgot_page: str = "/auth/forgot-password"
+    reset_page: str = "/auth/reset-password"
     home_page: str = "/"
     account_page: str = "/auth/account"
     max_body_bytes: int = 16_384
@@ -78,7 +91,26 @@ class EndpointConfig:
             findings.add("trusted_origins", origins, "one string", f"write [{origins!r}]")
         else:
             object.__setattr__(self, "trusted_origins", tuple(self.trusted_origins))
+        if self.password_clients is not None:
+            clients = _settle_clients(findings, self.password_clients)
+            object.__setattr__(self, "password_clients", clients)
         findings.raise_if_any()
+
+
+def _settle_clients(findings: Findings, given: object) -> Mapping[str, Secret]:
+    hint = f"give a secret of {_MINIMUM_SECRET_BYTES} bytes or more for each id"
+    if not isinstance(given, dict | MappingProxyType) or not given:
+        findings.add_secret("password_clients", "no mapping of clients", hint)
+        return {}
+    clients: dict[str, Secret] = {}
+    for name, secret in given.items():
+        if not isinstance(name, str) or not name or not isinstance(secret, Secret | str | bytes):
+            findings.add_secret("password_clients", "not an id and its secret", hint)
+        elif len(Secret(secret)) < _MINIMUM_SECRET_BYTES:
+            findings.add_secret("password_clients", f"the secret of {name!r} is too short", hint)
+        else:
+            clients[name] = Secret(secret)
+    return MappingProxyType(clients)
 
 
 class EndpointCookies:

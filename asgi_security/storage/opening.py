@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from asgi_security.errors import ConfigError, Problem
+from asgi_security.storage.facets import FACETS
 from asgi_security.validation import Findings, suggest_name
 
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
     from asgi_security.storage.protocols import Store
-
-FACETS = ("attempts", "revocations", "sessions", "once", "throttles")
 
 _REDIS = ("redis", "redis+sentinel", "redis+cluster", "rediss", "rediss+sentinel", "rediss+cluster")
 _POSTGRES = ("postgresql", "postgres")
@@ -39,6 +38,10 @@ _OPTIONS: Mapping[str, Mapping[str, Callable[[str], object]]] = {
         "max_sessions": int,
         "max_values": int,
         "max_throttles": int,
+        "max_families": int,
+        "max_accounts": int,
+        "max_api_keys": int,
+        "max_audit_records": int,
     },
     "sqlite": {"timeout_seconds": float, "durability": str},
     **dict.fromkeys(_REDIS, _REDIS_OPTIONS),
@@ -60,8 +63,8 @@ def open_store(url: str, **options: Any) -> Store:
     `+sentinel` and `+cluster`) those of `RedisStore`, and `postgresql://host/database` those of
     `PostgresStore`: in the query (`?timeout_seconds=2`) or as keywords. What else stands in the
     query of the last two is their driver's, and as a keyword they take `events` too. A keyword
-    `attempts`, `revocations`, `sessions`,
-    `once` or `throttles` puts an object of your own in the place of that facet.
+    that names a facet (`attempts`, `sessions`, `accounts`...) puts an object of your own in its
+    place.
 
     >>> open_store("sqlite:///security.db?timeout_seconds=2")
     SqliteStore('security.db')

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.everything import merge
 from benchmarks.pages.drawing import Group, draw_bars, draw_lines
 from benchmarks.pages.page import name_drawing, write_page
+from benchmarks.pages.stores import draw_stores
 from benchmarks.report import write_json
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def draw_all(document: Mapping[str, Any]) -> dict[str, str]:
         drawings["servers.svg"] = draw_servers(document["server"])
     for curve in document.get("growth", ()):
         drawings[name_drawing(curve["name"])] = draw_curve(curve)
+    drawings.update(draw_stores(document.get("stores", ())))
     return drawings
 
 

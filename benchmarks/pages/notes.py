@@ -64,6 +64,22 @@ REASONS: Mapping[tuple[str, str], str] = {
 }
 """Why a side is faster than ours, by case and side; a row without a reason is a thing to mend."""
 
+_LISTS = (
+    "A session of ours is a record with two expiries, a version and an owner, in lists by user and "
+    "by expiry, so that a user's sessions can be counted, shown and ended; the peer stores bytes "
+    "under a name."
+)
+
+STORE_REASONS: Mapping[tuple[str, str], str] = {
+    ("redis", "session create"): _LISTS,
+    ("memory", "session create"): _LISTS,
+    ("sqlite", "once put"): (
+        "Alone, either waits for the disk, and ours hands the step to a thread and back as the "
+        "peer does; with more at once ours commits them together."
+    ),
+}
+"""Why a peer of a store is faster, by backend and operation."""
+
 LEFT_OUT: Mapping[str, str] = {
     "svc-infra": (
         "not in the extra: its OpenTelemetry instrumentation asks for wrapt below 2, and the "

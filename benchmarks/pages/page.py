@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.pages.drawing import show_number
 from benchmarks.pages.notes import LEFT_OUT, REASONS
+from benchmarks.pages.stores import write_stores
+from benchmarks.pages.tables import build_table
 from benchmarks.rows import BARE, OURS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 _NOISE = 1.03
 """By how much a point of a curve must be higher to be told."""
@@ -32,12 +34,6 @@ How the numbers are made:
 * *ours / side* below 1 means that ours is faster. A budget is what the design asks for; one that is
   not met is said so.
 * Servers run in processes of their own on the loopback, loaded over kept-alive connections."""
-
-
-def _build_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines)
 
 
 def _show(value: Mapping[str, float] | None) -> str:
@@ -80,7 +76,7 @@ def write_rows(rows: Sequence[Mapping[str, Any]]) -> str:
             name = ""
         if row["fault"]:
             lines.append((name, row["fault"], "", "", ""))
-    table = _build_table(("case", "side", "added", "ours / side", "budget"), lines)
+    table = build_table(("case", "side", "added", "ours / side", "budget"), lines)
     return f"## Work added over a bare app\n\n![bars](benchmarks/rows.svg)\n\n{table}"
 
 
@@ -161,7 +157,7 @@ def write_servers(rows: Sequence[Mapping[str, Any]], effort: Mapping[str, Any]) 
         if row["fault"]:
             lines.append((f"{row['server']}", row["fault"], "", "", "", "", ""))
     headings = ("server, request, connections", "variant", "requests/s", "p50 ms", "p99 ms")
-    table = _build_table((*headings, "share", "share by CPU"), lines)
+    table = build_table((*headings, "share", "share by CPU"), lines)
     return (
         "## Behind a real server\n\n"
         "All five guards and the client's address; *peers* are the fastest of the rows above that "
@@ -188,7 +184,7 @@ def write_growth(curves: Sequence[Mapping[str, Any]]) -> str:
         parts.append(f"![lines](benchmarks/{name_drawing(curve['name'])})")
         if curve["fault"]:
             parts.append(curve["fault"])
-        parts.append(_build_table(headings, lines))
+        parts.append(build_table(headings, lines))
     return "\n\n".join(parts)
 
 
@@ -210,7 +206,7 @@ def write_instructions(counts: Mapping[str, float], faults: Mapping[str, str]) -
         "## Instructions\n\n"
         "Of one request, as callgrind counts them; a change that adds more than 10 % fails "
         "`python -m benchmarks --compare`.\n\n"
-        + _build_table(("case", "instructions", "over the bare app"), lines)
+        + build_table(("case", "instructions", "over the bare app"), lines)
     )
 
 
@@ -229,6 +225,8 @@ def write_page(document: Mapping[str, Any]) -> str:
         parts.append(write_servers(document["server"], document["server_effort"]))
     if "growth" in document:
         parts.append(write_growth(document["growth"]))
+    if "stores" in document:
+        parts.append(write_stores(document))
     if "instructions" in document:
         parts.append(write_instructions(document["instructions"], document["instructions_faults"]))
     parts += [write_slower(document), write_left_out()]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.browsers.certificates import write_identity
 from tests.browsers.driving import Browser, find_executable
+from tests.browsers.examples import EXAMPLE_HOST
 from tests.browsers.network import Network
 from tests.browsers.sites import build_sites
 
@@ -26,7 +27,8 @@ KINDS = [
 @pytest.fixture(scope="session")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     apps = build_sites()
-    network = Network(apps, write_identity(tmp_path_factory.mktemp("identity"), apps))
+    identity = write_identity(tmp_path_factory.mktemp("identity"), [*apps, EXAMPLE_HOST])
+    network = Network(apps, identity)
     network.start()
     yield network
     network.stop()

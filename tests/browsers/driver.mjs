@@ -1,16 +1,19 @@
 // Drives one browser for the tests: one JSON command per line in, one JSON answer per line out.
 //
-//   node driver.mjs chromium|firefox EXECUTABLE PROFILE_FOLDER PROXY_PORT KEY_HASH
+//   node driver.mjs chromium|firefox EXECUTABLE PROFILE_FOLDER PROXY_PORT KEY_HASH [scriptless]
 //
 // Every connection of the browser goes to the proxy, so that nothing leaves the machine and the
 // sites have real names and default ports.
 
 import { createInterface } from 'node:readline';
+import jsQR from 'jsqr';
+import { PNG } from 'pngjs';
 import puppeteer from 'puppeteer-core';
 
 const LIMIT_MS = 20_000;
 
-const [kind, executablePath, profile, proxyPort, keyHash] = process.argv.slice(2);
+const [kind, executablePath, profile, proxyPort, keyHash, mode] = process.argv.slice(2);
+const scriptless = mode === 'scriptless';
 
 const CHROMIUM_FLAGS = [
   '--no-sandbox',
@@ -37,6 +40,7 @@ const FIREFOX_PREFERENCES = {
   'network.connectivity-service.enabled': false,
   'security.OCSP.enabled': 0,
   'services.settings.server': 'data:,#remote-settings-dummy/v1',
+  'javascript.enabled': !scriptless,
 };
 
 const launching = {
@@ -93,6 +97,8 @@ const commands = {
     const context = await browser.createBrowserContext();
     const page = await context.newPage();
     page.setDefaultTimeout(LIMIT_MS);
+    // Firefox knows no such command, but the preference.
+    if (scriptless && kind === 'chromium') await page.setJavaScriptEnabled(false);
     await page.evaluateOnNewDocument(prepare);
     const faults = [];
     page.on('pageerror', (error) => faults.push(String(error)));
@@ -111,6 +117,29 @@ const commands = {
     const [response] = await Promise.all([arrived, page.evaluate(script)]);
     return describe(response);
   },
+  async type({ name, selector, text }) {
+    await pages.get(name).page.type(selector, text);
+  },
+  // Presses by the keyboard: for a click, puppeteer asks the page whether it can be seen, and
+  // Firefox does not let it answer without script.
+  async press({ name, selector }) {
+    const { page } = pages.get(name);
+    await page.focus(selector);
+    await page.keyboard.press('Enter');
+  },
+  // Presses what leads to another page, and waits for that.
+  async follow({ name, selector }) {
+    const { page } = pages.get(name);
+    const arrived = page.waitForNavigation({ waitUntil: 'load' });
+    const [response] = await Promise.all([arrived, commands.press({ name, selector })]);
+    return { ...describe(response), url: page.url() };
+  },
+  // Reads the QR code that an element looks like on the screen.
+  async scan({ name, selector }) {
+    const element = await pages.get(name).page.$(selector);
+    const { data, width, height } = PNG.sync.read(Buffer.from(await element.screenshot()));
+    return jsQR(new Uint8ClampedArray(data), width, height)?.data;
+  },
   async evaluate({ name, script }) {
     return (await pages.get(name).page.evaluate(script)) ?? null;
   },
@@ -119,6 +148,11 @@ const commands = {
   },
   async cookies({ name }) {
     return pages.get(name).context.cookies();
+  },
+  async forget({ name, cookie }) {
+    const { context } = pages.get(name);
+    const kept = await context.cookies();
+    await context.deleteCookie(...kept.filter((found) => found.name === cookie));
   },
   async close({ name }) {
     const { context } = pages.get(name);

@@ -55,6 +55,14 @@ class Answer(NamedTuple):
     headers: dict[str, str]
 
 
+class Arrived(NamedTuple):
+    """The page that a link or a button has led to."""
+
+    status: int
+    headers: dict[str, str]
+    url: str
+
+
 class Page:
     """One page in a context of its own: nothing is shared with other pages, cookies neither."""
 
@@ -72,6 +80,22 @@ class Page:
     def leave(self, script: str) -> Answer:
         """Run a script that leads to another page, and wait for that."""
         return Answer(**self.ask("leave", script=script))
+
+    def type(self, selector: str, text: str) -> None:
+        self.ask("type", selector=selector, text=text)
+
+    def press(self, selector: str) -> None:
+        self.ask("press", selector=selector)
+
+    def follow(self, selector: str) -> Arrived:
+        """Press what leads to another page, and wait for that."""
+        return Arrived(**self.ask("follow", selector=selector))
+
+    def scan(self, selector: str) -> str:
+        """Read the QR code that an element looks like."""
+        found: str | None = self.ask("scan", selector=selector)
+        assert found is not None, "no QR code that could be read"
+        return found
 
     def run(self, script: str) -> Any:
         """Run the body of an async function in the page and return what it returns."""
@@ -121,12 +145,21 @@ class Page:
 
 
 class Browser:
-    """One browser process, kept for all tests."""
+    """One browser process, kept for all tests; a scriptless one runs no scripts of pages."""
 
-    def __init__(self, kind: str, executable: str, profile: Path, network: Network) -> None:
+    def __init__(
+        self,
+        kind: str,
+        executable: str,
+        profile: Path,
+        network: Network,
+        *,
+        scriptless: bool = False,
+    ) -> None:
         self.kind = kind
         command = [find_node(HERE), "driver.mjs", kind, executable, str(profile)]
         command += [str(network.proxy_port), network.identity.key_hash]
+        command += ["scriptless"] if scriptless else []
         self._answers: queue.Queue[str] = queue.Queue()
         self._names = count()
         self._log = (profile.parent / f"{kind}.log").open("wb")

@@ -84,6 +84,8 @@ class Network:
     def __init__(self, apps: Mapping[str, ASGIApp], identity: Identity) -> None:
         self.sites = Sites(apps)
         self.identity = identity
+        self.tunnels: dict[str, int] = {}
+        """The ports of servers of their own, by host name."""
         self.proxy_port = 0
         self.server_port = 0
         self.plain_port = 0
@@ -140,10 +142,12 @@ class Network:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             method, target, _ = head.split(" ", 2)
             host, _, port = target.partition(":")
-            if method != "CONNECT" or port != "443" or host not in self.sites.apps:
+            known = host in self.sites.apps or host in self.tunnels
+            if method != "CONNECT" or port != "443" or not known:
                 writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
                 return
-            onward = await asyncio.open_connection("127.0.0.1", self.server_port)
+            to = self.tunnels.get(host, self.server_port)
+            onward = await asyncio.open_connection("127.0.0.1", to)
             writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
             await asyncio.gather(_pump(reader, onward[1]), _pump(onward[0], writer))
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):

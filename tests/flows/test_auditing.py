@@ -16,13 +16,13 @@ pytestmark = pytest.mark.anyio
 class Log:
     """An audit log that keeps what it is given, until it breaks."""
 
-    def __init__(self, *, is_broken: bool = False) -> None:
+    def __init__(self, fault: Exception | None = None) -> None:
         self.entries: list[AuditEntry] = []
-        self.is_broken = is_broken
+        self.fault = fault
 
     async def record(self, entry: AuditEntry) -> None:
-        if self.is_broken:
-            raise StorageError("no room")
+        if self.fault is not None:
+            raise self.fault
         self.entries.append(entry)
 
 
@@ -45,16 +45,24 @@ async def test_both_hear_of_it() -> None:
     ]
 
 
-async def test_H91_a_log_that_fails_is_an_alarm_and_no_obstacle() -> None:
+FAULTS = [
+    pytest.param(StorageError("no room"), id="no room"),
+    pytest.param(ValueError("16 KiB at most"), id="no record"),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_H91_a_log_that_fails_is_an_alarm_and_no_obstacle(fault: Exception) -> None:
     events = EventRecorder()
-    await Reporter(events, Log(is_broken=True)).record("login", actor="a1")
+    await Reporter(events, Log(fault)).record("login", actor="a1")
     assert events.names == ["login", "audit_failed"]
     assert events.events[1].severity is Severity.ERROR
 
 
-async def test_H91_what_must_be_recorded_does_not_happen_without() -> None:
-    with pytest.raises(StorageError):
-        await Reporter(EventRecorder(), Log(is_broken=True)).record("erase", required=True)
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_H91_what_must_be_recorded_does_not_happen_without(fault: Exception) -> None:
+    with pytest.raises(type(fault)):
+        await Reporter(EventRecorder(), Log(fault)).record("erase", required=True)
 
 
 async def test_without_a_log_the_events_still_hear() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asgi_security.policy.access import (
+    STATUSES,
     AllOf,
     AnyOf,
     Authenticated,
@@ -26,6 +27,7 @@ from asgi_security.policy.access import (
     weigh,
 )
 from asgi_security.policy.access_roles import Roles
+from asgi_security.policy.assurance import StepUp
 from asgi_security.principal import Principal
 
 if TYPE_CHECKING:
@@ -224,3 +226,37 @@ def test_leaves() -> None:
     assert list(find_leaves(Not(ASKED), within_not=False)) == []
     assert asks_permission(Not(PAY))
     assert not asks_permission(AllOf((ASKED, Holds("role", "x"))))
+
+
+def test_M98_step_up_is_a_question() -> None:
+    fresh = StepUp(max_age_seconds=300)
+    for truth in (YES, NO):
+        assert settle(fresh, {fresh: truth}) is truth
+    assert list(find_leaves(AllOf((fresh, ASKED)))) == [fresh, ASKED]
+
+
+@pytest.mark.parametrize(
+    ("principal", "fields", "challenge"),
+    [
+        pytest.param(
+            CLERK,
+            {"realm": "bank"},
+            'Bearer realm="bank", error="insufficient_user_authentication", max_age="300"',
+            id="M98 token",
+        ),
+        pytest.param(COOKIE, {}, None, id="M98 session"),
+        pytest.param(COOKIE, {"hides": True}, None, id="M98 who could pass learns of it"),
+    ],
+)
+def test_step_up_denials(
+    principal: Principal, fields: dict[str, Any], challenge: str | None
+) -> None:
+    fresh = StepUp(max_age_seconds=300)
+    denied = deny(fresh, principal, ROLES, bears_tokens=True, step_up=fresh, **fields)
+    assert denied == Denied("step_up", (), challenge, fresh)
+    assert STATUSES[denied.reason] == 401
+
+
+def test_M98_nobody_has_nothing_to_step_up_from() -> None:
+    fresh = StepUp(max_age_seconds=300)
+    assert deny(fresh, None, ROLES, bears_tokens=False, step_up=fresh) == Denied("anonymous")

@@ -25,6 +25,9 @@ URL = os.environ.get("ASGI_SECURITY_TEST_POSTGRES_URL", "postgresql://root@127.0
 TABLES = (
     *("attempt_keys", "failed_auth_attempts", "auth_sessions", "revocations", "revoked_subjects"),
     *("one_time_values", "one_time_claims", "throttles"),
+    *("accounts", "account_factors", "account_identities", "api_keys"),
+    "refresh_families",
+    *("audit_log", "audit_heads"),
 )
 
 HOW_TO_GET_ONE = (

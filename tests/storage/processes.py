@@ -11,46 +11,17 @@ import sys
 import warnings
 from typing import TYPE_CHECKING
 
-from asgi_security.storage.protocols import Admitted, Outcome, ThrottleRule
+from asgi_security.storage.protocols import Admitted, Outcome
 from asgi_security.storage.sqlite import SqliteStore
 from asgi_security.testing.contracts.expecting import (
     START,
     build_account,
-    build_client,
     build_digest,
     build_ticket,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-
-
-async def charge(store: SqliteStore, number: int) -> str:
-    """Print how many of 25 attempts at once were admitted."""
-    keys = [build_account(), build_client()]
-
-    async def guess(turn: int) -> bool:
-        ticket = build_ticket(f"{number} {turn}")
-        answer = await store.attempts.charge(keys, ticket=ticket, now=START)
-        if isinstance(answer, Admitted):
-            await store.attempts.settle(answer.receipt, Outcome.FAILURE, now=START)
-            return True
-        return False
-
-    return str(sum(await asyncio.gather(*map(guess, range(25)))))
-
-
-async def take(store: SqliteStore, number: int) -> str:
-    """Print how many of 5 takers at once got the value."""
-    takers = [store.once.take("code", build_digest("code"), now=START) for _ in range(5)]
-    return str(sum(value is not None for value in await asyncio.gather(*takers)))
-
-
-async def throttle(store: SqliteStore, number: int) -> str:
-    """Print how many of 250 requests at once were within the quota."""
-    rule, key = ThrottleRule(100, 60.0), build_digest("client")
-    takers = [store.throttles.take(key, rule, now=START) for _ in range(250)]
-    return str(sum(state.admitted for state in await asyncio.gather(*takers)))
 
 
 async def append(store: SqliteStore, number: int) -> str:
@@ -103,11 +74,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "fork":
         fork(sys.argv[2])
     else:
-        tasks = {
-            "charge": charge,
-            "take": take,
-            "throttle": throttle,
-            "append": append,
-            "migrate": migrate,
-        }
+        tasks = {"append": append, "migrate": migrate}
         asyncio.run(main(tasks[sys.argv[1]]))

@@ -9,8 +9,12 @@ import pytest
 from asgi_security.storage.memory import MemoryStore
 from asgi_security.storage.sqlite import SqliteStore
 from asgi_security.testing.contracts import (
+    AccountContract,
+    ApiKeyContract,
     AttemptContract,
+    AuditContract,
     OneTimeContract,
+    RefreshContract,
     RevocationContract,
     SessionContract,
     ThrottleContract,
@@ -38,7 +42,16 @@ async def store(
         yield backend
 
 
+class TestAccounts(AccountContract): ...
+
+
+class TestApiKeys(ApiKeyContract): ...
+
+
 class TestAttempts(AttemptContract): ...
+
+
+class TestAudit(AuditContract): ...
 
 
 class TestRevocations(RevocationContract): ...
@@ -51,3 +64,6 @@ class TestOneTime(OneTimeContract): ...
 
 
 class TestThrottles(ThrottleContract): ...
+
+
+class TestRefresh(RefreshContract): ...

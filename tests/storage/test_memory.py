@@ -376,9 +376,13 @@ def test_bounds_are_checked_at_once() -> None:
             max_revocations=1.5,  # type: ignore[arg-type]
             max_values=-1,
             max_throttles=0,
+            max_families=0,
         )
     fields = [problem.field for problem in caught.value.problems]
-    assert fields == ["max_keys", "max_revocations", "max_sessions", "max_throttles", "max_values"]
+    assert fields == [
+        *("max_families", "max_keys", "max_revocations"),
+        *("max_sessions", "max_throttles", "max_values"),
+    ]
 
 
 async def test_aclose_forgets_nothing() -> None:

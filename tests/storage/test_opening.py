@@ -61,8 +61,8 @@ async def test_options_and_facets_reach_the_store(tmp_path: Path) -> None:
         ),
         pytest.param(
             "postgresql://u:p4ss@h/d?max_size=0",
-            {"schema": "a b", "max_keys": 1},
-            {"max_size": "at least 1", "schema": "letters", "max_keys": "did you mean max_size?"},
+            {"schema": "a b", "max_sizes": 1},
+            {"max_size": "at least 1", "schema": "letters", "max_sizes": "did you mean max_size?"},
             id="postgresql",
         ),
         pytest.param("sqlite://x.db", {}, {"url": "three slashes", "path": "a file"}, id="slashes"),

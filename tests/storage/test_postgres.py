@@ -30,6 +30,7 @@ from asgi_security.testing.contracts.expecting import (
     fail,
     open_charge,
 )
+from tests.storage.operations import ROWS
 from tests.storage.postgres_servers import URL, empty, provide_schema, run_sql
 
 if TYPE_CHECKING:
@@ -367,3 +368,44 @@ async def test_D56_clock_skew_is_reported(
     assert [event.name for event in events.events] == ["clock_skew"] * reported
     for event in events.events:
         assert abs(event.facts["difference_seconds"] + skew_seconds) < 30
+
+
+FILL = """
+    ALTER TABLE "{schema}".auth_sessions SET (autovacuum_enabled = off);
+    ALTER TABLE "{schema}".refresh_families SET (autovacuum_enabled = off);
+    ALTER TABLE "{schema}".revocations SET (autovacuum_enabled = off);
+    INSERT INTO "{schema}".auth_sessions
+        SELECT sha256(n::text::bytea), n::text, (n / 4)::text, '', {at}, {at}, {at} + 900,
+            {at} + 900, '', NULL, 1
+        FROM generate_series(1, 20000) AS n;
+    INSERT INTO "{schema}".refresh_families
+        SELECT sha256(n::text::bytea), n::text, (n / 4)::text, '', {at}, {at}, {at} + 900,
+            {at} + 900, '', NULL, 0, false, {at} + 900
+        FROM generate_series(1, 20000) AS n;
+    INSERT INTO "{schema}".revocations
+        SELECT sha256(n::text::bytea), {at} + 900 FROM generate_series(1, 20000) AS n"""
+READ = """
+    SELECT sum(idx_tup_read) FROM pg_stat_user_indexes
+    WHERE schemaname = $1 AND indexrelname LIKE '%_by_expiry'"""
+SCANS = """
+    SELECT sum(idx_scan) FROM pg_stat_user_indexes
+    WHERE schemaname = $1 AND indexrelname = 'auth_sessions_by_user'"""
+
+
+@pytest.mark.anyio
+async def test_no_operation_reads_all_rows_while_there_are_no_statistics(schema: str) -> None:
+    """A planner that knows nothing must not prefer the index by expiry, which holds every row."""
+    await empty(schema, migrate=True)
+    await run_sql(FILL.format(schema=schema, at=START))
+    before, scans = await run_sql(READ, schema), await run_sql(SCANS, schema)
+    # With pages this dear it prefers already now what it else does from some 300 000 rows on.
+    dear = f"{URL}?options=-c%20random_page_cost%3D200"
+    async with PostgresStore(dear, schema=schema, timeout_seconds=20, max_size=1) as store:
+        for row in ROWS:
+            for turn in range(6):  # from the sixth on, a plan is made once and for all
+                await row.prepare(store, f"{row} {turn}")
+                await row.act(store, f"{row} {turn}")
+    while await run_sql(SCANS, schema) == scans:  # noqa: ASYNC110 -- it counts when it has closed
+        await asyncio.sleep(0.05)
+    assert await run_sql(READ, schema) - before < 20_000
+    await run_sql(f'DROP SCHEMA "{schema}" CASCADE')

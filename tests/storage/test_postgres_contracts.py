@@ -10,8 +10,12 @@ pytest.importorskip("asyncpg", reason="pip install 'asgi-security[postgres]'")
 
 from asgi_security.storage.postgres import PostgresStore
 from asgi_security.testing.contracts import (
+    AccountContract,
+    ApiKeyContract,
     AttemptContract,
+    AuditContract,
     OneTimeContract,
+    RefreshContract,
     RevocationContract,
     SessionContract,
     ThrottleContract,
@@ -38,7 +42,16 @@ async def store(schema: str) -> AsyncIterator[PostgresStore]:
         yield backend
 
 
+class TestAccounts(AccountContract): ...
+
+
+class TestApiKeys(ApiKeyContract): ...
+
+
 class TestAttempts(AttemptContract): ...
+
+
+class TestAudit(AuditContract): ...
 
 
 class TestRevocations(RevocationContract): ...
@@ -51,3 +64,6 @@ class TestOneTime(OneTimeContract): ...
 
 
 class TestThrottles(ThrottleContract): ...
+
+
+class TestRefresh(RefreshContract): ...

@@ -21,6 +21,8 @@ import asyncpg  # type: ignore[import-untyped]
 from asgi_security.errors import StorageError
 from asgi_security.storage.postgres import PostgresStore
 from asgi_security.testing.contracts import (
+    AccountContract,
+    ApiKeyContract,
     AttemptContract,
     OneTimeContract,
     RevocationContract,
@@ -108,6 +110,12 @@ async def store(bouncer: str, schema: str) -> AsyncIterator[PostgresStore]:
     )
     async with backend:
         yield backend
+
+
+class TestAccounts(AccountContract): ...
+
+
+class TestApiKeys(ApiKeyContract): ...
 
 
 class TestAttempts(AttemptContract): ...

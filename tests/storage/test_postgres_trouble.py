@@ -16,19 +16,16 @@ from asgi_security.storage.postgres import PostgresStore
 from asgi_security.storage.protocols import (
     Admitted,
     AttemptRecord,
-    Created,
     Outcome,
-    Saved,
-    ThrottleRule,
 )
 from asgi_security.testing.contracts.expecting import (
     START,
     build_account,
-    build_client,
     build_digest,
     build_session,
     build_ticket,
 )
+from tests.storage.operations import ROWS
 from tests.storage.postgres_servers import URL, Proxy, empty, provide_schema, run_sql
 
 if TYPE_CHECKING:
@@ -53,72 +50,15 @@ async def proxy(schema: str) -> AsyncIterator[Proxy]:
         yield between
 
 
-async def list_operations(store: PostgresStore) -> list[tuple[str, Any]]:
-    """Return a call of every operation, in an order in which they find what they need."""
-    keys = [build_account(old=["retired"]), build_client()]
-    now = START
-    receipts: list[Any] = []
-    record = AttemptRecord(now, keys[0].digest, keys[1].digest, "password", "failure")
-    session = build_session()
-
-    async def charge() -> None:
-        answer = await store.attempts.charge(keys, ticket=build_ticket(len(receipts)), now=now)
-        assert isinstance(answer, Admitted)
-        receipts.append(answer.receipt)
-
-    async def settle() -> None:
-        assert await store.attempts.settle(receipts[-1], Outcome.FAILURE, now=now, record=record)
-
-    async def create() -> None:
-        assert await store.sessions.create(session, now=now, limit=3) == Created()
-
-    async def save() -> None:
-        assert isinstance(await store.sessions.save(session, now=now), Saved)
-
-    once, sessions, revocations = store.once, store.sessions, store.revocations
-    rule = ThrottleRule(5, 60.0)
-    idle = now + 60
-    return [
-        ("charge", charge),
-        ("settle", settle),
-        ("status", lambda: store.attempts.status(keys, now=now)),
-        ("add_failure", lambda: store.attempts.add_failure(keys, now=now)),
-        ("history", lambda: store.attempts.history(account=keys[0].digest)),
-        ("clear", lambda: store.attempts.clear(keys)),
-        ("revoke", lambda: revocations.revoke(ID, expires_at=now + 60)),
-        ("revoke_subject", lambda: revocations.revoke_subject(ID, before=now, expires_at=now + 60)),
-        ("is_revoked", lambda: revocations.is_revoked([ID], subject=ID, issued_at=now, now=now)),
-        ("create", create),
-        ("load", lambda: sessions.load(session.digest, now=now)),
-        ("save", save),
-        (
-            "touch",
-            lambda: sessions.touch(session.digest, seen_at=now, idle_expires_at=idle, now=now),
-        ),
-        ("list_for", lambda: sessions.list_for("ada", now=now)),
-        ("replace", lambda: sessions.replace(session.digest, build_session("b"), now=now)),
-        ("delete", lambda: sessions.delete(session.digest)),
-        ("delete_handle", lambda: sessions.delete_handle("ada", "unknown")),
-        ("delete_for", lambda: sessions.delete_for("ada")),
-        ("put", lambda: once.put("k", ID, b"v", expires_at=now + 60, now=now)),
-        ("take", lambda: once.take("k", ID, now=now)),
-        ("claim", lambda: once.claim("k", ID, expires_at=now + 60, now=now)),
-        ("throttle", lambda: store.throttles.take(ID, rule, now=now)),
-    ]
-
-
-async def test_each_operation_is_one_round_trip(proxy: Proxy, schema: str) -> None:
+async def test_D61_each_operation_is_one_round_trip(proxy: Proxy, schema: str) -> None:
     async with PostgresStore(proxy.url, schema=schema, timeout_seconds=20) as store:
-        operations = await list_operations(store)
-        for _, operation in operations:  # prepares the statements
-            await operation()
-        await empty(schema)
-        counts: dict[str, int] = {}
-        for name, operation in operations:
-            before = proxy.round_trips
-            await operation()
-            counts[name] = proxy.round_trips - before
-        assert counts == dict.fromkeys(counts, 1)
+        for row in ROWS:
+            for name in ("prepares the statements", "counts"):
+                await row.prepare(store, name)
+                before = proxy.round_trips
+                await row.act(store, name)
+            assert (str(row), proxy.round_trips - before) == (str(row), 1)
+            await empty(schema)
 
 
 LEFT_BEHIND = """
@@ -135,8 +75,9 @@ async def test_nothing_is_left_behind_on_a_connection(schema: str) -> None:
     store = PostgresStore(URL, schema=schema, timeout_seconds=20, statement_cache_size=0)
     async with store:
         await store.migrate()
-        for _, operation in await list_operations(store):
-            await operation()
+        for row in ROWS:
+            await row.prepare(store, str(row))
+            await row.act(store, str(row))
         assert await store._pools.fetch(LEFT_BEHIND) == []
 
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_security.errors import ConfigError, StorageError
+from asgi_security.storage.facets import FACETS
 from asgi_security.storage.memory import MemoryStore
 from asgi_security.storage.protocols import AttemptRecord, LockoutSchedule, Outcome
-from asgi_security.storage.protocols.throttle import ThrottleRule
 from asgi_security.storage.redis import RedisStore
 from asgi_security.storage.redis.addresses import read_address
 from asgi_security.testing.contracts.expecting import (
@@ -27,10 +27,11 @@ from asgi_security.testing.contracts.expecting import (
     open_charge,
 )
 from asgi_security.validation import Findings
+from tests.storage.operations import ROWS
 from tests.storage.redis_servers import URL, Proxy, Server, fresh_prefix, open_redis
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from asgi_security.storage.redis.addresses import Address
@@ -164,61 +165,27 @@ async def settle(store: RedisStore) -> None:
     await store.attempts.settle(receipt, Outcome.FAILURE, now=START, record=RECORD)
 
 
-OPERATIONS: dict[str, tuple[int, Callable[[RedisStore], Awaitable[object]]]] = {
-    "charge and settle": (2, settle),
-    "status": (1, lambda store: store.attempts.status(KEYS, now=START)),
-    "clear": (1, lambda store: store.attempts.clear(KEYS)),
-    "add_failure": (1, lambda store: store.attempts.add_failure(KEYS, now=START)),
-    "history": (1, lambda store: store.attempts.history(account=build_digest("account"))),
-    "revoke": (1, lambda store: store.revocations.revoke(b"a", expires_at=START)),
-    "revoke_subject": (
-        1,
-        lambda store: store.revocations.revoke_subject(b"a", before=START, expires_at=START),
-    ),
-    "is_revoked": (
-        1,
-        lambda store: store.revocations.is_revoked([b"a", b"b"], subject=b"c", now=START),
-    ),
-    "create": (1, lambda store: store.sessions.create(build_session(), now=START, limit=1)),
-    "load": (1, lambda store: store.sessions.load(b"a", now=START)),
-    "save": (1, lambda store: store.sessions.save(build_session(), now=START)),
-    "touch": (
-        1,
-        lambda store: store.sessions.touch(
-            build_session().digest, seen_at=START, idle_expires_at=START + 1, now=START
-        ),
-    ),
-    "replace": (
-        1,
-        lambda store: store.sessions.replace(
-            build_session().digest, build_session("new"), now=START
-        ),
-    ),
-    "list_for": (1, lambda store: store.sessions.list_for("ada", now=START)),
-    "delete_handle": (1, lambda store: store.sessions.delete_handle("ada", "handle")),
-    "delete": (1, lambda store: store.sessions.delete(build_digest("new"))),
-    "delete_for": (1, lambda store: store.sessions.delete_for("ada")),
-    "put": (
-        1,
-        lambda store: store.once.put("k", b"a", b"v", expires_at=START + 1, now=START),
-    ),
-    "take": (1, lambda store: store.once.take("k", b"a", now=START)),
-    "claim": (1, lambda store: store.once.claim("k", b"a", expires_at=START + 1, now=START)),
-    "throttle": (
-        1,
-        lambda store: store.throttles.take(b"a", ThrottleRule(5, 60.0), now=START),
-    ),
-}
+ENDING = {"attempts", "revocations", "sessions", "once", "throttles", "refresh"}
+"""The facets whose keys all come to an end by themselves."""
+
+
+async def act_all(store: RedisStore, facets: Collection[str] = FACETS) -> None:
+    """Carry out every operation of these facets."""
+    for row in ROWS:
+        if row.facet in facets:
+            await row.prepare(store, str(row))
+            await row.act(store, str(row))
 
 
 async def test_D61_one_trip_for_each_operation(prefix: str) -> None:
     async with Proxy.to(URL) as proxy, open_redis(proxy.url, prefix) as store:
-        for turn in range(2):
-            for name, (trips, operation) in OPERATIONS.items():
-                before = len(proxy.chunks)
-                await operation(store)
-                if turn:  # by now the scripts are known, and the server has been looked at
-                    assert (name, len(proxy.chunks) - before) == (name, trips)
+        await act_all(store)  # now the scripts are known, and the server has been looked at
+        for row in ROWS:
+            name = f"again {row}"
+            await row.prepare(store, name)
+            before = len(proxy.chunks)
+            await row.act(store, name)
+            assert (str(row), len(proxy.chunks) - before) == (str(row), 1)
         assert proxy.connections == 1
 
 
@@ -236,14 +203,11 @@ async def test_many_at_once_travel_together(prefix: str) -> None:
 async def test_D58_every_key_expires(prefix: str) -> None:
     locked_for_good = LockoutSchedule(1, 60.0, (), max_consecutive=1)
     async with open_redis(URL, prefix) as store:
-        for _, operation in OPERATIONS.values():
-            await operation(store)
-        await store.sessions.create(build_session(), now=START)
+        await act_all(store, ENDING)
         await store.sessions.create(build_session("b", user=None), now=START, limit=1)
         await store.revocations.revoke(b"far", expires_at=float("inf"))
         await fail(store.attempts, [build_account("x", schedule=locked_for_good)], now=START)
         await open_charge(store.attempts, [build_client("y")], "y", now=START)
-        await settle(store)
     with redis.Redis.from_url(URL) as client:
         keys = list(client.scan_iter(f"*{prefix}*"))
         lifetimes = {key: client.ttl(key) for key in keys}
@@ -255,9 +219,7 @@ async def test_D58_every_key_expires(prefix: str) -> None:
 
 async def test_keys_of_one_operation_share_a_hash_tag(prefix: str) -> None:
     async with open_redis(URL, prefix) as store:
-        for _, operation in OPERATIONS.values():
-            await operation(store)
-        await store.sessions.create(build_session(), now=START)
+        await act_all(store)
     with redis.Redis.from_url(URL) as client:
         for key in client.scan_iter(f"*{prefix}*"):
             tagged = key.startswith(b"{%b:" % prefix.encode())

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from asgi_security.testing.contracts import (
+    AccountContract,
+    ApiKeyContract,
     AttemptContract,
+    AuditContract,
     OneTimeContract,
+    RefreshContract,
     RevocationContract,
     SessionContract,
     ThrottleContract,
@@ -47,7 +51,16 @@ async def store(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIter
                 yield backend
 
 
+class TestAccounts(AccountContract): ...
+
+
+class TestApiKeys(ApiKeyContract): ...
+
+
 class TestAttempts(AttemptContract): ...
+
+
+class TestAudit(AuditContract): ...
 
 
 class TestRevocations(RevocationContract): ...
@@ -60,3 +73,6 @@ class TestOneTime(OneTimeContract): ...
 
 
 class TestThrottles(ThrottleContract): ...
+
+
+class TestRefresh(RefreshContract): ...

@@ -11,12 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from asgi_security.storage.protocols import ThrottleRule, ThrottleState
 from asgi_security.storage.sqlite import SqliteStore
 from asgi_security.testing.contracts.expecting import (
     START,
     build_account,
-    build_client,
     build_digest,
 )
 
@@ -60,34 +58,6 @@ def finish(processes: list[subprocess.Popen[str]]) -> list[str]:
     answers = [process.communicate(timeout=60)[0].strip() for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes)
     return answers
-
-
-async def test_E14_four_processes_admit_five(path: Path) -> None:
-    answers = finish(start("charge", path, 4))
-    assert sum(map(int, answers)) == 5
-    async with SqliteStore(path, timeout_seconds=20) as store:
-        statuses = await store.attempts.status([build_account(), build_client()], now=START)
-    assert [status.failures for status in statuses] == [5, 5]
-
-
-async def test_T50_four_processes_admit_a_hundred_of_a_thousand(path: Path) -> None:
-    answers = finish(start("throttle", path, 4))
-    assert sum(map(int, answers)) == 100
-    async with SqliteStore(path, timeout_seconds=20) as store:
-        state = await store.throttles.take(
-            build_digest("client"), ThrottleRule(100, 60.0), now=START
-        )
-    assert state == ThrottleState(
-        admitted=False, remaining=0, reset_seconds=60.0, retry_after_seconds=0.6
-    )
-
-
-async def test_M96_taken_by_one_of_eight_processes(path: Path) -> None:
-    async with SqliteStore(path, timeout_seconds=20) as store:
-        digest = build_digest("code")
-        await store.once.put("code", digest, b"v", expires_at=START + 60, now=START)
-    answers = finish(start("take", path, 8))
-    assert sorted(answers) == ["0"] * 7 + ["1"]
 
 
 async def test_D60_processes_migrate_one_new_file_at_once(path: Path) -> None:

@@ -5,32 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asgi_security.events import log_event
-from asgi_security.storage.closing import Closing
+from asgi_security.storage.facets import FacetStore
+from asgi_security.storage.postgres.accounts import PostgresAccounts
+from asgi_security.storage.postgres.api_keys import PostgresApiKeys
 from asgi_security.storage.postgres.attempts import PostgresAttempts
+from asgi_security.storage.postgres.audit import PostgresAudit
+from asgi_security.storage.postgres.inspecting import inspect_database
 from asgi_security.storage.postgres.once import PostgresOnce
 from asgi_security.storage.postgres.options import Options
 from asgi_security.storage.postgres.pools import Pools
+from asgi_security.storage.postgres.refresh import PostgresRefresh
 from asgi_security.storage.postgres.revocations import PostgresRevocations
 from asgi_security.storage.postgres.schema import render_migrations
 from asgi_security.storage.postgres.sessions import PostgresSessions
 from asgi_security.storage.postgres.throttles import PostgresThrottles
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from asgi_security.events import EventSink
-    from asgi_security.storage.protocols import (
-        AttemptStore,
-        OneTimeStore,
-        RevocationStore,
-        SessionStore,
-    )
-    from asgi_security.storage.protocols.throttle import ThrottleStore
+    from asgi_security.storage.facets import Facets
+    from asgi_security.storage.inspecting import Observation
 
 __all__ = ["PostgresStore", "render_migrations"]
 
-SWEEP_BATCH = 500
 
-
-class PostgresStore(Closing):
+class PostgresStore(FacetStore):
     """All facets in one schema of a PostgreSQL database, version 14 or later, on asyncio.
 
     The tables are made at the first operation, and brought up to date by the first operation of a
@@ -49,6 +49,8 @@ class PostgresStore(Closing):
 
     The event `clock_skew` reports a server's clock more than 2 seconds from the caller's.
 
+    A sweep passes over rows that someone else has locked: neither waits for the other.
+
     A facet given as a keyword takes the place of the store's own; it is neither swept nor closed.
 
     Raises:
@@ -65,11 +67,7 @@ class PostgresStore(Closing):
         max_size: int = 10,
         statement_cache_size: int = 100,
         events: EventSink = log_event,
-        attempts: AttemptStore | None = None,
-        revocations: RevocationStore | None = None,
-        sessions: SessionStore | None = None,
-        once: OneTimeStore | None = None,
-        throttles: ThrottleStore | None = None,
+        **facets: Unpack[Facets],
     ) -> None:
         self._options = Options(
             url=url,
@@ -80,17 +78,18 @@ class PostgresStore(Closing):
             statement_cache_size=statement_cache_size,
         )
         self._pools = Pools(self._options, events)
-        own_attempts = PostgresAttempts(self._pools)
-        own_revocations = PostgresRevocations(self._pools)
-        own_sessions = PostgresSessions(self._pools)
-        own_once = PostgresOnce(self._pools)
-        own_throttles = PostgresThrottles(self._pools)
-        self._own = (own_attempts, own_revocations, own_sessions, own_once, own_throttles)
-        self.attempts: AttemptStore = own_attempts if attempts is None else attempts
-        self.revocations: RevocationStore = own_revocations if revocations is None else revocations
-        self.sessions: SessionStore = own_sessions if sessions is None else sessions
-        self.once: OneTimeStore = own_once if once is None else once
-        self.throttles: ThrottleStore = own_throttles if throttles is None else throttles
+        own = {
+            "attempts": PostgresAttempts(self._pools),
+            "revocations": PostgresRevocations(self._pools),
+            "sessions": PostgresSessions(self._pools),
+            "once": PostgresOnce(self._pools),
+            "throttles": PostgresThrottles(self._pools),
+            "audit": PostgresAudit(self._pools, self._options.schema),
+            "accounts": PostgresAccounts(self._pools),
+            "api_keys": PostgresApiKeys(self._pools),
+            "refresh": PostgresRefresh(self._pools),
+        }
+        self._install(own, facets)
 
     def __repr__(self) -> str:
         return f"PostgresStore({self._options.place!r}, schema={self._options.schema!r})"
@@ -103,16 +102,17 @@ class PostgresStore(Closing):
         """
         await self._pools.migrate()
 
-    async def sweep(self, *, now: float) -> int:
-        """Remove what has expired, each batch of 500 in a transaction of its own.
+    def render_migrations(self, *, version: int = 0) -> str:
+        """Return the SQL that leads from tables of `version` to this one, in the store's schema."""
+        return render_migrations(self._options.schema, version=version)
 
-        Rows that someone else has locked are passed over: neither waits for the other.
+    async def inspect(self, *, now: float) -> tuple[Observation, ...]:
+        """Look at the database: tables, clock, durability. Nothing is changed.
+
+        Raises:
+            StorageError: It could not be reached or asked in time.
         """
-        total = 0
-        for facet in self._own:
-            while removed := await facet.sweep(now, SWEEP_BATCH):
-                total += removed
-        return total
+        return await inspect_database(self._options, now)
 
     async def aclose(self) -> None:
         """Close the connections of this event loop; an operation after that opens others."""

@@ -10,7 +10,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from asgi_security.errors import StorageError
+from asgi_security.storage.postgres.account_functions import ACCOUNT_SCHEMA
 from asgi_security.storage.postgres.attempt_functions import ATTEMPT_FUNCTIONS
+from asgi_security.storage.postgres.audit_functions import AUDIT_STEPS
+from asgi_security.storage.postgres.refresh_functions import REFRESH_TABLES
 from asgi_security.storage.postgres.row_functions import ROW_FUNCTIONS
 from asgi_security.storage.postgres.session_functions import SESSION_FUNCTIONS
 from asgi_security.storage.postgres.throttles import TAKE_UNITS
@@ -106,6 +109,9 @@ CREATE TABLE {schema}.throttles (
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (*TABLES, *ROW_FUNCTIONS, *ATTEMPT_FUNCTIONS, *SESSION_FUNCTIONS, TAKE_UNITS),
+    REFRESH_TABLES,
+    ACCOUNT_SCHEMA,
+    AUDIT_STEPS,
 )
 """The statements that lead from version n to n + 1. Published ones never change."""
 
@@ -141,14 +147,14 @@ def render_migrations(schema: str = "asgi_security", *, version: int = 0) -> str
 
     For databases whose tables only their administrator may change.
 
-    >>> print(render_migrations("auth", version=VERSION))
+    >>> print(render_migrations("auth", version=VERSION))  # doctest: +ELLIPSIS
     BEGIN;
     SET LOCAL statement_timeout = 0;
     SELECT pg_advisory_xact_lock(hashtextextended('asgi_security "auth"', 0));
     CREATE SCHEMA IF NOT EXISTS "auth";
     CREATE TABLE IF NOT EXISTS "auth".schema_version (version integer NOT NULL);
     DELETE FROM "auth".schema_version;
-    INSERT INTO "auth".schema_version VALUES (1);
+    INSERT INTO "auth".schema_version VALUES (...);
     COMMIT;
 
     Raises:
@@ -186,11 +192,16 @@ def _find_steps(version: int) -> Iterator[str]:
         yield from step
 
 
-async def _read_version(connection: Any, schema: str) -> int:
+async def find_version(connection: Any, schema: str) -> int:
+    """Return the version of the tables that are there, 0 if there are none."""
     # A missing table is asked for, not run into: an error would end a transaction.
     there = await connection.fetchval(fill("SELECT to_regclass('{schema}.schema_version')", schema))
     found = 0 if there is None else await connection.fetchval(fill(_READ, schema))
-    version = int(found or 0)
+    return int(found or 0)
+
+
+async def _read_version(connection: Any, schema: str) -> int:
+    version = await find_version(connection, schema)
     if version > VERSION:
         raise StorageError(
             f"schema {schema} has tables of version {version} and this release knows {VERSION}; "

@@ -46,7 +46,9 @@ BEGIN
             FROM (
                 SELECT s.digest, s.handle, s.seen_at FROM {schema}.auth_sessions AS s
                 WHERE s.user_id = p_user
-                    AND least(s.idle_expires_at, s.absolute_expires_at) > p_now
+                    -- Not as the index by expiry has it: a planner without statistics would read
+                    -- that from end to end, to find what the index by user already has.
+                    AND s.idle_expires_at > p_now AND s.absolute_expires_at > p_now
                 ORDER BY s.seen_at DESC, s.digest DESC OFFSET greatest(0, p_limit - 1)
             ) AS other;
             IF p_limit < 1 OR (doomed IS NOT NULL AND NOT p_evict) THEN

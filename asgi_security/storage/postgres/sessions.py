@@ -24,7 +24,8 @@ _COLUMNS = (
 _SELECT = f"SELECT {_COLUMNS} FROM {{schema}}.auth_sessions"  # noqa: S608 -- constants
 
 LOAD = f"{_SELECT} WHERE digest = $1 AND least(idle_expires_at, absolute_expires_at) > $2"
-LIST = f"""{_SELECT} WHERE user_id = $1 AND least(idle_expires_at, absolute_expires_at) > $2
+# Not with `least`, as the index by expiry has it: see `session_functions`.
+LIST = f"""{_SELECT} WHERE user_id = $1 AND idle_expires_at > $2 AND absolute_expires_at > $2
     ORDER BY seen_at DESC, digest DESC"""
 CREATE = """
     SELECT outcome, evicted FROM {schema}.create_session(

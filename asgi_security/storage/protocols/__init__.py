@@ -11,6 +11,32 @@ What holds for all of them:
   same arguments.
 """
 
+from asgi_security.storage.protocols.accounts import (
+    Account,
+    AccountConflict,
+    AccountCreated,
+    AccountGone,
+    AccountSaved,
+    AccountStore,
+    Factor,
+    Identity,
+    IdentityTaken,
+    LastIdentity,
+    Linked,
+    NameTaken,
+    Unlinked,
+)
+from asgi_security.storage.protocols.api_keys import (
+    ApiKey,
+    ApiKeyStore,
+)
+from asgi_security.storage.protocols.audit import (
+    Appended,
+    AuditHead,
+    AuditRecord,
+    AuditStore,
+    HeadMoved,
+)
 from asgi_security.storage.protocols.lockout import (
     Admitted,
     AttemptKey,
@@ -27,6 +53,15 @@ from asgi_security.storage.protocols.lockout import (
 )
 from asgi_security.storage.protocols.once import (
     OneTimeStore,
+)
+from asgi_security.storage.protocols.refresh import (
+    Advance,
+    FamilyGone,
+    RefreshFamily,
+    RefreshStore,
+    Retried,
+    Reused,
+    Rotated,
 )
 from asgi_security.storage.protocols.revocations import (
     RevocationStore,
@@ -50,23 +85,49 @@ from asgi_security.storage.protocols.throttle import (
 )
 
 __all__ = [
+    "Account",
+    "AccountConflict",
+    "AccountCreated",
+    "AccountGone",
+    "AccountSaved",
+    "AccountStore",
     "Admitted",
+    "Advance",
+    "ApiKey",
+    "ApiKeyStore",
+    "Appended",
     "AttemptKey",
     "AttemptRecord",
     "AttemptStatus",
     "AttemptStore",
+    "AuditHead",
+    "AuditRecord",
+    "AuditStore",
     "Busy",
     "Charge",
     "Conflict",
     "Created",
+    "Factor",
+    "FamilyGone",
     "Gone",
+    "HeadMoved",
+    "Identity",
+    "IdentityTaken",
+    "LastIdentity",
     "LimitReached",
+    "Linked",
     "Locked",
     "LockoutSchedule",
+    "NameTaken",
     "OneTimeStore",
     "Outcome",
     "Receipt",
+    "RefreshFamily",
+    "RefreshStore",
+    "Retried",
+    "Reused",
     "RevocationStore",
+    "Rotated",
     "Saved",
     "SessionRecord",
     "SessionStore",
@@ -75,4 +136,5 @@ __all__ = [
     "ThrottleRule",
     "ThrottleState",
     "ThrottleStore",
+    "Unlinked",
 ]

@@ -8,8 +8,12 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from asgi_security.storage.protocols.accounts import AccountStore
+    from asgi_security.storage.protocols.api_keys import ApiKeyStore
+    from asgi_security.storage.protocols.audit import AuditStore
     from asgi_security.storage.protocols.lockout import AttemptStore
     from asgi_security.storage.protocols.once import OneTimeStore
+    from asgi_security.storage.protocols.refresh import RefreshStore
     from asgi_security.storage.protocols.revocations import RevocationStore
     from asgi_security.storage.protocols.sessions import SessionStore
     from asgi_security.storage.protocols.throttle import ThrottleStore
@@ -44,6 +48,26 @@ class Store(Protocol):
     @property
     def throttles(self) -> ThrottleStore:
         """Quotas in use."""
+        ...
+
+    @property
+    def refresh(self) -> RefreshStore:
+        """Families of refresh tokens."""
+        ...
+
+    @property
+    def audit(self) -> AuditStore:
+        """The audit log."""
+        ...
+
+    @property
+    def accounts(self) -> AccountStore:
+        """Accounts, factors and identities."""
+        ...
+
+    @property
+    def api_keys(self) -> ApiKeyStore:
+        """Credentials of programs."""
         ...
 
     async def sweep(self, *, now: float) -> int:

@@ -7,29 +7,29 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from asgi_security.events import log_event
-from asgi_security.storage.closing import Closing
+from asgi_security.storage.facets import FacetStore
+from asgi_security.storage.redis.accounts import RedisAccounts
 from asgi_security.storage.redis.addresses import read_address
+from asgi_security.storage.redis.api_keys import RedisApiKeys
 from asgi_security.storage.redis.attempts import RedisAttempts
+from asgi_security.storage.redis.audit import RedisAudit
 from asgi_security.storage.redis.dispatcher import Dispatcher
+from asgi_security.storage.redis.inspecting import inspect_servers
 from asgi_security.storage.redis.once import RedisOnce
+from asgi_security.storage.redis.refresh import RedisRefresh
 from asgi_security.storage.redis.revocations import RedisRevocations
 from asgi_security.storage.redis.sessions import RedisSessions
 from asgi_security.storage.redis.throttles import RedisThrottles
 from asgi_security.validation import Findings
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from asgi_security.events import EventSink
-    from asgi_security.storage.protocols import (
-        AttemptStore,
-        OneTimeStore,
-        RevocationStore,
-        SessionStore,
-    )
-    from asgi_security.storage.protocols.throttle import ThrottleStore
+    from asgi_security.storage.facets import Facets
+    from asgi_security.storage.inspecting import Observation
 
 __all__ = ["RedisStore"]
-
-SWEEP_BATCH = 500
 
 _PREFIX = re.compile(r"[!-z|~]+")
 """No braces: they mark the hash tags."""
@@ -39,7 +39,7 @@ def _is_prefix(value: object) -> bool:
     return isinstance(value, str) and _PREFIX.fullmatch(value) is not None
 
 
-class RedisStore(Closing):
+class RedisStore(FacetStore):
     """All facets in Redis 6.2 or newer, shared by any number of processes on any machines.
 
     The URL is one of `redis://host/0`, `redis+sentinel://host,host/service`,
@@ -47,10 +47,11 @@ class RedisStore(Closing):
     operations of all tasks of an event loop share one connection and travel in pipelines; each is
     one script or command, and takes at most `timeout_seconds`, else it raises `StorageError`.
 
-    Every key begins with the prefix and has an expiry. Attempts, sessions and revocations each
-    share one hash tag, so that an operation finds all its keys on one node of a cluster: each of
-    the three is carried by one node, whatever the size of the cluster. Quotas, one-time values and
-    claims are spread over all nodes.
+    Every key begins with the prefix, and has an expiry unless it is of an account, an API key or
+    the audit log. Attempts, sessions, revocations, accounts, API keys and the audit log each share
+    one hash tag, so that an operation finds all its keys on one node of a cluster: each of these is
+    carried by one node, whatever the size of the cluster. Quotas, one-time values and claims are
+    spread over all nodes.
 
     What is acknowledged outlives a crash of the server as its `appendfsync` promises, and a
     failover as replication promises: the last writes may be lost. With `wait_replicas` a write is
@@ -60,6 +61,8 @@ class RedisStore(Closing):
     A server that may evict keys when it is full gives locks and revocations away: its
     `maxmemory-policy` should be `noeviction`. The event `store_may_evict` reports any other, and
     `clock_skew` a server's clock more than 2 seconds from the caller's.
+
+    A sweep tidies the lists of sessions and of records; all else goes by its expiry.
 
     A facet given as a keyword takes the place of the store's own; it is neither swept nor closed.
     """
@@ -72,11 +75,7 @@ class RedisStore(Closing):
         timeout_seconds: float = 1.0,
         wait_replicas: int = 0,
         events: EventSink = log_event,
-        attempts: AttemptStore | None = None,
-        revocations: RevocationStore | None = None,
-        sessions: SessionStore | None = None,
-        once: OneTimeStore | None = None,
-        throttles: ThrottleStore | None = None,
+        **facets: Unpack[Facets],
     ) -> None:
         findings = Findings("RedisStore")
         address = read_address(url, findings)
@@ -94,28 +93,32 @@ class RedisStore(Closing):
             address, timeout_seconds=timeout_seconds, wait_replicas=wait_replicas, events=events
         )
         start = prefix.encode()
-        own_attempts = RedisAttempts(self._dispatcher, start)
-        own_sessions = RedisSessions(self._dispatcher, start)
-        self._own = (own_attempts, own_sessions)
-        own_revocations = RedisRevocations(self._dispatcher, start)
-        own_once = RedisOnce(self._dispatcher, start)
-        own_throttles = RedisThrottles(self._dispatcher, start)
-        self.attempts: AttemptStore = own_attempts if attempts is None else attempts
-        self.revocations: RevocationStore = own_revocations if revocations is None else revocations
-        self.sessions: SessionStore = own_sessions if sessions is None else sessions
-        self.once: OneTimeStore = own_once if once is None else once
-        self.throttles: ThrottleStore = own_throttles if throttles is None else throttles
+        own = {
+            "attempts": RedisAttempts(self._dispatcher, start),
+            "sessions": RedisSessions(self._dispatcher, start),
+            "revocations": RedisRevocations(self._dispatcher, start),
+            "once": RedisOnce(self._dispatcher, start),
+            "throttles": RedisThrottles(self._dispatcher, start),
+            "audit": RedisAudit(self._dispatcher, start),
+            "accounts": RedisAccounts(self._dispatcher, start),
+            "api_keys": RedisApiKeys(self._dispatcher, start),
+            "refresh": RedisRefresh(self._dispatcher, start),
+        }
+        # Of a cluster, keys in so many slots that every node is asked.
+        spread = 64 if address.kind == "cluster" else 1
+        self._probes = [b"%b:%d" % (start, number) for number in range(spread)]
+        self._install(own, facets)
 
     def __repr__(self) -> str:
         return f"RedisStore({self._shown!r})"
 
-    async def sweep(self, *, now: float) -> int:
-        """Tidy the lists of sessions and of records, 500 at once; all else goes by its expiry."""
-        total = 0
-        for facet in self._own:
-            while removed := await facet.sweep(now, SWEEP_BATCH):
-                total += removed
-        return total
+    async def inspect(self, *, now: float) -> tuple[Observation, ...]:
+        """Look at the servers: version, clock, durability, evictions. Nothing is changed.
+
+        Raises:
+            StorageError: They could not be reached or asked in time.
+        """
+        return await inspect_servers(self._dispatcher, self._probes, now)
 
     async def aclose(self) -> None:
         """Close all connections; an operation after that opens again."""

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from asgi_security.storage.protocols import (
+    Account,
     Admitted,
     AttemptKey,
+    Factor,
+    Identity,
     LockoutSchedule,
     Outcome,
     SessionRecord,
@@ -75,6 +78,24 @@ def build_session(name: str = "session", **fields: object) -> SessionRecord:
         "client": build_digest("address"),
     }
     return SessionRecord(**{**values, **fields})  # type: ignore[arg-type]
+
+
+def build_user(name: str) -> Account:
+    """Return an account of that name that was made now."""
+    return Account(f"id of {name}", name, f"hash of {name}", created_at=START)
+
+
+def build_factor(
+    account: str, kind: str = "totp", name: str = "phone", *, data: bytes = b"sealed", step: int = 0
+) -> Factor:
+    """Return a second factor that was made now."""
+    return Factor(account, kind, name, START, data, step)
+
+
+def build_identity(name: str, *, account: str | None = None, subject: str = "") -> Identity:
+    """Return an identity of the account that `build_user` makes of that name."""
+    owner = build_user(name).id if account is None else account
+    return Identity("https://id.example.test", subject or f"subject {name}", owner, START, b"{}")
 
 
 async def open_charge(

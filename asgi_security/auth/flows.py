@@ -1,0 +1,272 @@
+"""Builds all flows around accounts over one store and one secret."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from asgi_security.clock import system_clock, system_entropy
+from asgi_security.crypto.signing import derive_key
+from asgi_security.events import log_event
+from asgi_security.flows.account_records import build_account_epoch
+from asgi_security.flows.accounts import AccountLife
+from asgi_security.flows.lockout import Lockout
+from asgi_security.flows.login import Login
+from asgi_security.flows.passwords import Passwords
+from asgi_security.flows.refresh import RefreshTokens
+from asgi_security.flows.refresh_renewal import build_account_claims, renew_from_accounts
+from asgi_security.flows.throttle import SendThrottle
+from asgi_security.policy.accounts import AccountConfig
+from asgi_security.policy.cookies import SigningSecrets
+from asgi_security.policy.csrf import CsrfConfig
+from asgi_security.policy.endpoints import EndpointConfig
+from asgi_security.policy.jwt import JwtConfig
+from asgi_security.policy.lockout import LockoutConfig
+from asgi_security.policy.refresh import RefreshConfig
+from asgi_security.policy.sessions import SessionConfig
+from asgi_security.policy.throttle import ThrottleConfig
+from asgi_security.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Literal
+
+    from asgi_security.asgi.types import ASGIApp
+    from asgi_security.clock import Clock, Entropy
+    from asgi_security.crypto.passwords import PasswordHasher
+    from asgi_security.endpoints.api_keys import FindScopes
+    from asgi_security.events import EventSink
+    from asgi_security.flows.api_keys import ApiKeys
+    from asgi_security.flows.audit import AuditLog
+    from asgi_security.flows.breaches import BreachChecker
+    from asgi_security.flows.mfa import Mfa
+    from asgi_security.flows.oauth import OAuthLogin
+    from asgi_security.flows.sending import Sender
+    from asgi_security.policy.api_keys import ApiKeyConfig
+    from asgi_security.policy.endpoints import Transport
+    from asgi_security.policy.login import LoginConfig
+    from asgi_security.policy.mfa import MfaConfig
+    from asgi_security.policy.oauth import OAuthConfig
+    from asgi_security.policy.passwords import PasswordPolicy
+    from asgi_security.stack import HardenedApp
+    from asgi_security.storage.protocols import Account, Store
+
+_NAMESPACE = "asgi-security"
+_HOUR_SECONDS = 3600.0
+_MESSAGES_PER_RECIPIENT = 5
+_MESSAGES_PER_CLIENT = 50
+
+
+class Auth:
+    """Every flow around accounts, each with a key of its own derived from one secret.
+
+    What is not given is made with its defaults; a configuration that is given without a secret of
+    its own gets a derived one. `accounts`, `api_keys`, `audit`, `lockout`, `login`, `mfa`, `oauth`,
+    `passwords` and `refresh` are the flows; `mfa`, `oauth` and `api_keys` are None where they were
+    not asked for.
+
+    Args:
+        store: where everything is kept; all processes of the app share one.
+        secret: at least 32 bytes; `asgi-security keys new` prints one.
+        old_secrets: retired ones, under which what is still about is accepted.
+        site_url: where the app's pages are, such as "https://app.example.com".
+        site_name: as authenticator apps and mails name it; by default the host.
+        sender: delivers mail; `ConsoleSender()` prints it, in development.
+        policy: what a new password has to be.
+        hasher: makes password hashes.
+        breaches: looks passwords up; by default at Have I Been Pwned.
+        accounts: links and lifetimes; by default with the paths of `auth_pages` at `path`.
+        lockout, login, refresh: their configurations.
+        jwt: what verifies the access tokens of a `refresh` with keys of its own.
+        mfa: True, or its configuration, for second factors (needs `asgi-security[mfa]`).
+        oauth: other providers to log in at.
+        api_keys: True, or their configuration.
+        api_key_scopes: from an account to the scopes that it may give its keys; by default none.
+        endpoints: how `auth_routes` speaks, unless it is told otherwise.
+        path: where `auth_routes` or `auth_pages` is mounted.
+        audit: False for no audit log.
+        secure: False only for development over HTTP.
+        clock, entropy, events: the outside world.
+
+    Raises:
+        ConfigError: for what any of the parts finds wrong.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        secret: Secret | str | bytes,
+        old_secrets: Sequence[Secret | str | bytes] = (),
+        site_url: str,
+        site_name: str | None = None,
+        sender: Sender,
+        policy: PasswordPolicy | None = None,
+        hasher: PasswordHasher | None = None,
+        breaches: BreachChecker | None = None,
+        accounts: AccountConfig | None = None,
+        lockout: LockoutConfig | None = None,
+        login: LoginConfig | None = None,
+        refresh: RefreshConfig | None = None,
+        jwt: JwtConfig | None = None,
+        mfa: MfaConfig | bool = False,
+        oauth: OAuthConfig | None = None,
+        api_keys: ApiKeyConfig | bool = False,
+        api_key_scopes: FindScopes | None = None,
+        endpoints: EndpointConfig | None = None,
+        path: str = "/auth",
+        audit: bool = True,
+        secure: bool = True,
+        clock: Clock = system_clock,
+        entropy: Entropy = system_entropy,
+        events: EventSink = log_event,
+    ) -> None:
+        self.store = store
+        self.events = events
+        self.find_scopes: FindScopes = api_key_scopes or find_no_scopes
+        self.path = path
+        self.endpoints = endpoints or build_endpoints(path, secure=secure)
+        self._clock = clock
+        self._entropy = entropy
+        self._secure = secure
+        self._derive = DerivedSecrets(secret, old_secrets).derive
+        self._jwt = jwt
+        self._site = site_url.rstrip("/")
+        self.site_name = name = site_name or urlsplit(site_url).hostname or "site"
+        ambient: dict[str, Any] = {"clock": clock, "entropy": entropy, "events": events}
+        self.audit = self._build_audit(ambient) if audit else None
+        told: dict[str, Any] = {**ambient, "audit": self.audit}
+        self.passwords = Passwords(
+            policy, hasher, breaches=breaches, entropy=entropy, events=events
+        )
+        self.lockout = Lockout(
+            self._keyed(lockout or LockoutConfig(known_devices=True), "lockout"),
+            store,
+            account_epoch=build_account_epoch(store),
+            **ambient,
+        )
+        self.mfa = None if mfa is False else self._build_mfa(mfa, name, sender, told)
+        self.login = Login(
+            login,
+            store,
+            self.passwords,
+            lockout=self.lockout,
+            mfa=self.mfa,
+            clock=clock,
+            events=events,
+            audit=self.audit,
+        )
+        self.accounts = AccountLife(
+            accounts or build_accounts(site_url, path),
+            store,
+            self.passwords,
+            login=self.login,
+            lockout=self.lockout,
+            throttle=self._build_throttle(ambient),
+            sender=sender,
+            **told,
+        )
+        renewal = renew_from_accounts(store.accounts, build_account_claims)
+        self.refresh = RefreshTokens(
+            refresh or self._build_refresh(), store, renewal=renewal, **told
+        )
+        self.oauth = None if oauth is None else self._build_oauth(oauth, told)
+        self.api_keys = None if api_keys is False else self._build_api_keys(api_keys, told)
+
+    @property
+    def sessions(self) -> SessionConfig:
+        """The sessions of browsers, for `SessionMiddleware` and `harden`."""
+        return SessionConfig(store=self.store, secure=self._secure, **self._derive("sessions"))
+
+    @property
+    def jwt(self) -> JwtConfig:
+        """What verifies the access tokens, for `JwtMiddleware` and `harden`."""
+        return self._jwt or JwtConfig(
+            **self._derive("access tokens"),
+            issuer=self._site,
+            audience=self._site,
+            optional=True,
+            revocations=self.store,
+        )
+
+    def harden(
+        self,
+        app: ASGIApp,
+        *,
+        transport: Transport | None = None,
+        **guards: Any,
+    ) -> HardenedApp:
+        """Put the guards that the routes count on around an app; `guards` are those of `harden`.
+
+        `transport` is that of the routes.
+        """
+        from asgi_security.stack import harden  # noqa: PLC0415 -- the flows do without
+
+        transport = transport or self.endpoints.transport
+        own: dict[str, Any] = {"csrf": CsrfConfig(), "store": self.store, **self.ambient}
+        own |= {"sessions": self.sessions} if transport == "session" else {"jwt": self.jwt}
+        return harden(app, **{**own, **guards})
+
+    async def drain(self, *, timeout_seconds: float = 5.0) -> bool:
+        """Wait at shutdown for messages under way; tell whether all were delivered in time."""
+        done = await self.accounts.outbox.drain(timeout_seconds=timeout_seconds)
+        return (self.mfa is None or await self.mfa.drain(timeout_seconds=timeout_seconds)) and done
+
+    @property
+    def ambient(self) -> dict[str, Any]:
+        """The clock, entropy and events that everything here shares."""
+        return {"clock": self._clock, "entropy": self._entropy, "events": self.events}
+
+    def _keyed(self, config: Any, purpose: str) -> Any:
+        """Return a configuration with a derived secret, unless it has one."""
+        return config if config.secret is not None else replace(config, **self._derive(purpose))
+
+    def _build_audit(self, ambient: dict[str, Any]) -> AuditLog:
+        from asgi_security.flows.audit import AuditLog  # noqa: PLC0415 -- only where it is kept
+        from asgi_security.policy.audit import AuditConfig  # noqa: PLC0415 -- only where it is kept
+
+        return AuditLog(AuditConfig(**self._derive("audit")), self.store, **ambient)
+
+    def _build_mfa(
+        self, config: MfaConfig | Literal[True], name: str, sender: Sender, told: dict[str, Any]
+    ) -> Mfa:
+        from asgi_security.flows.mfa import Mfa  # noqa: PLC0415 -- only where factors are
+        from asgi_security.policy.mfa import MfaConfig  # noqa: PLC0415 -- only where factors are
+
+        if config is True:
+            config = MfaConfig(issuer=name.replace(":", " "), **self._derive("mfa"))
+        return Mfa(config, self.store, lockout=self.lockout, sender=sender, **told)
+
+    def _build_throttle(self, ambient: dict[str, Any]) -> SendThrottle:
+        secret = self._derive("messages")["secret"]
+        hourly: dict[str, Any] = {"window_seconds": _HOUR_SECONDS, "secret": secret}
+        return SendThrottle(
+            ThrottleConfig(limit=_MESSAGES_PER_RECIPIENT, name="recipients", **hourly),
+            ThrottleConfig(limit=_MESSAGES_PER_CLIENT, name="senders", **hourly),
+            self.store,
+            **ambient,
+        )
+
+    def _build_refresh(self) -> RefreshConfig:
+        return RefreshConfig(
+            **self._derive("refresh tokens"),
+            access_secret=self._derive("access tokens")["secret"],
+            issuer=self._site,
+            audience=self._site,
+        )
+
+    def _build_oauth(self, config: OAuthConfig, told: dict[str, Any]) -> OAuthLogin:
+        from asgi_security.flows.oauth import OAuthLogin  # noqa: PLC0415 -- only where asked for
+
+        return OAuthLogin(config, self.store, **told)
+
+    def _build_api_keys(
+        self, config: ApiKeyConfig | Literal[True], told: dict[str, Any]
+    ) -> ApiKeys:
+        from asgi_security.flows.api_keys import ApiKeys  # noqa: PLC0415 -- only where asked for
+        from asgi_security.policy.api_keys import ApiKeyConfig  # noqa: PLC0415 -- likewise
+
+        if config is True:
+            config = ApiKeyConfig(**self._derive("api keys"))
+        return ApiKeys(config, self.store, **told)

@@ -1,0 +1,1 @@
+"""What every endpoint does around its flow: reads the request, answers, signs in."""

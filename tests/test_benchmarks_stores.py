@@ -1,0 +1,303 @@
+"""The benchmark of the stores: real small runs, what is computed of them, what the page says."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from asgi_security.storage import protocols
+from asgi_security.storage.protocols import Busy, Conflict, Gone, Locked
+from benchmarks.__main__ import main
+from benchmarks.measure import Quartiles
+from benchmarks.pages.notes import STORE_REASONS
+from benchmarks.pages.page import write_page
+from benchmarks.pages.stores import draw_stores, list_curves, write_stores
+from benchmarks.stores import command, filling
+from benchmarks.stores.command import QUICK, build_part, build_sizes, compute_growth
+from benchmarks.stores.duels import DUELS, DuelResult, run_duels
+from benchmarks.stores.filling import Asked, Filled, StoreResult, Swept, measure_backend
+from benchmarks.stores.operations import PLANS
+from benchmarks.stores.places import BACKENDS, MissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.stores.duels import Duel
+
+POSTGRES_URL = command.POSTGRES_URL
+TINY = replace(QUICK, sizes=(20, 60), calls=((1, 30), (7, 90)), rounds=2, duel_calls=20)
+
+PROTOCOLS = {
+    "attempts": protocols.AttemptStore,
+    "revocations": protocols.RevocationStore,
+    "sessions": protocols.SessionStore,
+    "once": protocols.OneTimeStore,
+    "throttles": protocols.ThrottleStore,
+}
+
+
+def list_operations(protocol: type) -> set[str]:
+    return {
+        name
+        for name, value in vars(protocol).items()
+        if inspect.iscoroutinefunction(value) and not name.startswith("_")
+    }
+
+
+@pytest.mark.parametrize("facet", sorted(PLANS))
+def test_every_operation_of_a_facet_is_asked(facet: str) -> None:
+    names = [operation.name for operation in PLANS[facet].operations]
+    assert set(names) == list_operations(PROTOCOLS[facet])
+    assert len(names) == len(set(names))
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def result(request: pytest.FixtureRequest) -> StoreResult:
+    """Return what a small real run of a backend found."""
+    found = measure_backend(request.param, POSTGRES_URL, TINY)
+    if found.absent:
+        pytest.skip(found.absent)
+    return found
+
+
+def test_a_backend_is_measured(result: StoreResult) -> None:
+    assert result.fault == ""
+    operations = [(facet, one.name) for facet in PLANS for one in PLANS[facet].operations]
+    alone = [(one.facet, one.operation, one.size) for one in result.asked if one.at_once == 1]
+    assert sorted(alone) == sorted((*pair, size) for pair in operations for size in (20, 60))
+    together = [(one.facet, one.operation, one.size) for one in result.asked if one.at_once == 7]
+    assert sorted(together) == sorted((*pair, 60) for pair in operations)
+    assert all(0 < one.p50_us <= one.p99_us and one.per_second > 0 for one in result.asked)
+    assert [(one.facet, one.keys) for one in result.filled] == [(facet, 60) for facet in PLANS]
+    swept = {one.facet: one.rows for one in result.swept}
+    if result.backend == "redis":
+        assert set(swept) <= {"attempts", "sessions"}
+    else:
+        assert set(swept) == set(PLANS)
+    assert all(rows >= 60 for rows in swept.values())
+
+
+def test_a_run_leaves_a_store_as_it_was_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every turn is admitted and saved, and what it made is gone after it."""
+    refused: list[object] = []
+    counts: dict[str, int] = {}
+    real = filling.ask_all
+
+    async def ask_all(acts: Any, at_once: int) -> list[float]:
+        async def check(act: Any) -> None:
+            answer = await act()
+            if isinstance(answer, (Locked, Busy, Conflict, Gone)) or answer is False:
+                refused.append(answer)
+
+        return await real((partial(check, act) for act in acts), at_once)
+
+    class Watched(filling.Measurement):
+        async def sweep(self, facet: str) -> Swept | None:
+            counts[facet] = len(getattr(self._store, facet))
+            return await super().sweep(facet)
+
+    monkeypatch.setattr(filling, "ask_all", ask_all)
+    monkeypatch.setattr(filling, "Measurement", Watched)
+    found = measure_backend("memory", "", TINY)
+    assert found.fault == ""
+    turns = 30 + 30 + 90
+    warm = 256
+    # A question whether fresh ids are revoked is answered no, by every turn.
+    assert refused == [False] * turns
+    assert counts == {
+        "attempts": 60 + warm,
+        "sessions": 60 + warm,
+        "throttles": 60 + warm,
+        "once": 60 + warm + turns,  # the claims stay
+        "revocations": 60 + warm + 2 * turns,
+    }
+
+
+def test_a_missing_or_failing_backend_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = measure_backend("postgres", "postgresql://127.0.0.1:1/d", TINY)
+    assert missing.absent.startswith("nobody answers")
+    monkeypatch.setattr("benchmarks.stores.places.shutil.which", lambda _: None)
+    assert measure_backend("redis", "", TINY).absent == "no redis-server in the PATH"
+
+    def fail(*_: object) -> None:
+        raise ValueError("odd")
+
+    monkeypatch.setattr(filling, "provide", fail)
+    assert measure_backend("memory", "", TINY).fault == "failed: ValueError('odd')"
+
+
+@pytest.mark.parametrize("duel", DUELS, ids=lambda duel: f"{duel.backend} {duel.operation}")
+def test_a_duel_is_fought(duel: Duel) -> None:
+    results = run_duels([duel], POSTGRES_URL, TINY)
+    if results[0].absent:
+        pytest.skip(results[0].absent)
+    assert [one.at_once for one in results] == [1, 32]
+    for one in results:
+        assert one.ratio is not None
+        assert one.ratio.median > 0
+        assert one.budget == duel.budgets.get(one.at_once)
+
+
+def test_what_redis_charges_is_judged() -> None:
+    (charge,) = [duel for duel in DUELS if (duel.backend, duel.operation) == ("redis", "charge")]
+    assert charge.budgets == {1: 1.2, 32: 0.6}
+
+
+def test_a_duel_without_its_peer_is_told() -> None:
+    def miss(_: object) -> Any:
+        raise ImportError("No module named 'peer'")
+
+    def none(_: object) -> Any:
+        raise MissingError("no server")
+
+    for open_peer, told in ((miss, "No module named 'peer'"), (none, "no server")):
+        (result,) = run_duels([replace(DUELS[3], open_peer=open_peer)], "", TINY)
+        assert result.absent == f"missing: {told}"
+        assert result.met is None
+
+
+def _asked(size: int, p50_us: float, operation: str = "charge", at_once: int = 1) -> Asked:
+    return Asked("attempts", operation, size, at_once, p50_us, p50_us * 2, 1000.0)
+
+
+def _build_results() -> list[StoreResult]:
+    asked = (
+        *(_asked(1_000, 9.0), _asked(10_000, 10.0), _asked(1_000_000, 15.0)),
+        *(_asked(10_000, 10.0, "clear"), _asked(1_000_000, 16.0, "clear")),
+        _asked(1_000_000, 99.0, "charge", 32),
+    )
+    return [
+        StoreResult(
+            "memory",
+            (1_000, 10_000, 1_000_000),
+            asked,
+            (Filled("attempts", 1_000_000, 250.0, 1e5), Filled("once", 1_000_000, 333.0, 1e5)),
+            (Swept("attempts", 500, 1.5, 7.5),),
+        ),
+        StoreResult("redis", absent="no redis-server in the PATH"),
+        StoreResult("postgres", fault="failed: ValueError('odd')"),
+    ]
+
+
+def _fought(
+    backend: str, operation: str, peer: str, at_once: int, ratio: float, budget: float | None = None
+) -> DuelResult:
+    value = Quartiles(ratio - 0.01, ratio, ratio + 0.01)
+    return DuelResult(backend, operation, peer, at_once, value, value, value, budget)
+
+
+DUEL_RESULTS = (
+    _fought("redis", "charge", "raw", 1, 1.31, 1.2),
+    _fought("redis", "charge", "raw", 32, 0.31, 0.6),
+    _fought("memory", "session create", "x", 1, 2.31),
+    DuelResult("sqlite", "once put", "aiosqlite", 0, absent="missing: aiosqlite"),
+)
+
+
+def test_growth_is_judged_from_ten_thousand_on() -> None:
+    found = {one.operation: (one.ratio, one.met) for one in compute_growth(_build_results())}
+    assert found == {"charge": (1.5, True), "clear": (1.6, False)}
+    few = replace(_build_results()[0], sizes=(1_000, 10_000))
+    assert compute_growth([few]) == ()
+
+
+def test_sizes_grow_by_ten() -> None:
+    assert build_sizes(1_000_000) == (1_000, 10_000, 100_000, 1_000_000)
+    assert build_sizes(1_000) == (1_000,)
+
+
+def _build_document() -> dict[str, Any]:
+    part = build_part(_build_results(), DUEL_RESULTS, TINY)
+    machine = {"processor": "", "processors": 2, "system": "Linux", "machine": "x86_64"}
+    machine |= {"implementation": "CPython", "python": "3.11"}
+    document: dict[str, Any] = {"machine": {**machine, "versions": {}}, **part}
+    return dict(json.loads(json.dumps(document)))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param("1,000,000 keys of every facet", id="how many"),
+        pytest.param("no redis-server in the PATH", id="a backend that is missing"),
+        pytest.param("failed: ValueError('odd')", id="a backend that failed"),
+        pytest.param("| attempts charge | 15 / 30 | 99 / 198 |", id="an operation"),
+        pytest.param("| attempts clear | 1.60 | <= 1.50 **not met** |", id="growth beyond"),
+        pytest.param("| raw | 1 | 1.31 | 1.31 | 1.310 | <= 1.20 **not met** |", id="a budget"),
+        pytest.param("<= 0.60 met", id="a budget that is met"),
+        pytest.param("1.310 times raw. No good reason is known", id="a peer that is faster"),
+        pytest.param(STORE_REASONS["memory", "session create"], id="a reason"),
+        pytest.param("missing: aiosqlite", id="a peer that is missing"),
+        pytest.param("| attempts | 250 | 100,000 | 1.5 | 7.5 |", id="room and sweeping"),
+        pytest.param("| once | 333 | 100,000 | - | - |", id="rows that the server removes"),
+    ],
+)
+def test_the_page_hides_nothing(told: str) -> None:
+    document = _build_document()
+    assert told in write_stores(document)
+    assert told in write_page(document)
+
+
+def test_growth_within_the_budget_tells_the_worst() -> None:
+    document = _build_document()
+    growth = [one for one in document["stores_growth"] if one["met"]]
+    assert "| attempts charge | 1.50 | <= 1.50 met |" in write_stores(
+        {**document, "stores_growth": growth}
+    )
+
+
+def test_the_page_of_a_run_in_which_nothing_was_there() -> None:
+    document = build_part([StoreResult("redis", absent="none")], (), TINY)
+    assert "no keys of every facet" in write_stores(document)
+    assert draw_stores(document["stores"]) == {}
+
+
+def test_the_first_operation_of_each_facet_is_drawn() -> None:
+    stores = _build_document()["stores"]
+    assert list_curves(stores) == {"attempts charge": {"memory": [9.0, 10.0, 15.0]}}
+    (drawing,) = draw_stores(stores).items()
+    assert drawing[0] == "stores-attempts-charge.svg"
+    root = ET.fromstring(drawing[1])  # noqa: S314 -- our own
+    assert len(list(root.iter("{http://www.w3.org/2000/svg}polyline"))) == 1
+    named = re.findall(r"\]\(benchmarks/([^)]+)\)", write_stores(_build_document()))
+    assert named == ["stores-attempts-charge.svg"]
+
+
+def test_every_reason_is_of_a_duel() -> None:
+    assert set(STORE_REASONS) <= {(duel.backend, duel.operation) for duel in DUELS}
+
+
+@pytest.mark.parametrize(("fault", "status"), [("", 0), ("failed", 1)])
+def test_the_command_writes_what_it_measured(
+    fault: str, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def run(function: Any, *arguments: Any) -> Sequence[object] | StoreResult:
+        asked.append(arguments)
+        if function is run_duels:
+            return DUEL_RESULTS
+        return replace(_build_results()[0], fault=fault)
+
+    monkeypatch.setattr(command, "in_own_process", run)
+    assert main(["stores", "--quick", "--keys", "100", "--on", "memory", "--json", "-"]) == status
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert document["stores_effort"]["sizes"] == [100]
+    assert document["stores"][0]["fault"] == fault
+    assert [one["met"] for one in document["stores_duels"]] == [False, True, None, None]
+    assert "not met" in err
+    assert [duel.backend for duel in asked[1][0]] == ["memory", "memory"]  # type: ignore[attr-defined]
+
+
+def test_no_keys_is_a_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["stores", "--keys", "0"])
+    assert end.value.code == 2
+    assert "at least 1" in capsys.readouterr().err

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NoReturn, final
 
+MINIMUM_SECRET_BYTES = 32
+"""What a secret must have at least (RFC 7518 section 3.2 for HMAC-SHA-256; no less elsewhere)."""
+
 
 @final
 class Secret:

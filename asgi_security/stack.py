@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from asgi_security.clock import Clock, Entropy
     from asgi_security.events import EventSink
     from asgi_security.policy.access_rules import AccessConfig
+    from asgi_security.policy.api_keys import ApiKeyConfig
     from asgi_security.policy.clients import ClientConfig
     from asgi_security.policy.cors import CorsConfig
     from asgi_security.policy.csrf import CsrfConfig
@@ -51,6 +52,7 @@ ORDER = (
     "lockout",
     "sessions",
     "jwt",
+    "api_keys",
     "access",
 )
 """From the outside in. Headers stand outermost so that refusals carry them; clients before what
@@ -80,6 +82,7 @@ def harden(
     login: LoginRouteConfig | None = None,
     sessions: SessionConfig | None = None,
     jwt: JwtConfig | None = None,
+    api_keys: ApiKeyConfig | None = None,
     access: AccessConfig | None = None,
     store: Store | None = None,
     clock: Clock = system_clock,
@@ -91,13 +94,14 @@ def harden(
 
     `headers=None` leaves even the security headers out. `login` says where the app's own login
     route is and turns lockout on, with `lockout` for its numbers. `store` keeps attempts, quotas,
-    and the revocations of tokens and sessions; without one, attempts and quotas are counted in
-    this process's memory. Sessions are where their own configuration says: in the cookie, or in
+    API keys, and the revocations of tokens and sessions; without one, attempts and quotas are
+    counted in this process's memory. Sessions are where their own configuration says: in the cookie, or in
     its `store`. `csrf` trusts the exact origins of a `cors` with credentials, unless it names its
     own.
 
     Raises:
-        ConfigError: for a lockout without a login route, and for whatever a guard finds wrong.
+        ConfigError: for a lockout without a login route, API keys without a store, and for whatever
+            a guard finds wrong.
     """
     sessions, jwt = _revocable(sessions, store), _revocable(jwt, store)
     ambient: dict[str, Any] = {"clock": clock, "entropy": entropy, "events": events}
@@ -111,6 +115,7 @@ def harden(
         "lockout": _build_lockout(lockout, login, store, ambient),
         "sessions": _build("sessions", "SessionLayer", sessions, ambient),
         "jwt": _build("jwt", "JwtLayer", jwt, ambient),
+        "api_keys": _build_api_keys(api_keys, store, ambient),
         "access": _build("access", "AccessLayer", access, ambient),
     }
     ordered = (layers[word] for word in ORDER)
@@ -232,6 +237,19 @@ def _build_throttle(
     from asgi_security.middleware.throttle import ThrottleLayer  # noqa: PLC0415 -- on use
 
     return ThrottleLayer(throttle, store or _build_memory(), **ambient)
+
+
+def _build_api_keys(
+    api_keys: ApiKeyConfig | None, store: Store | None, ambient: Mapping[str, Any]
+) -> Layer | None:
+    if api_keys is None:
+        return None
+    if store is None:
+        hint = "give store=open_store(...), the one in which the keys were made"
+        raise ConfigError("harden", [Problem("store", "None", "API keys are kept in one", hint)])
+    from asgi_security.middleware.api_keys import ApiKeyLayer  # noqa: PLC0415 -- on use
+
+    return ApiKeyLayer(api_keys, store, clock=ambient["clock"], events=ambient["events"])
 
 
 def _build_memory() -> Store:

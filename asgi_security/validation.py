@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
 from asgi_security.errors import ConfigError, Problem
+from asgi_security.secret import MINIMUM_SECRET_BYTES, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -107,6 +108,24 @@ class Findings:
         listed = ", ".join(repr(choice) for choice in known)
         self.add(name, value, "not a known choice", f"did you mean {near!r}?" if near else listed)
         return False
+
+    def check_secret(self, name: str, value: object) -> Secret | None:
+        """Return a value as a `Secret`, noting one that is none or can be guessed."""
+        hint = f"give {MINIMUM_SECRET_BYTES} bytes or more: `asgi-security keys new` prints some"
+        if not isinstance(value, Secret | str | bytes):
+            self.add_secret(name, "neither text nor bytes", hint)
+            return None
+        secret = Secret(value)
+        if len(secret) < MINIMUM_SECRET_BYTES:
+            self.add_secret(name, f"only {len(secret)} bytes", hint)
+        return secret
+
+    def check_secrets(self, name: str, values: object) -> tuple[Secret | None, ...]:
+        """Return a list of values as `check_secret` does, noting one value in place of a list."""
+        if not isinstance(values, list | tuple):
+            self.add_secret(name, "not a list", "write [...]")
+            return ()
+        return tuple([self.check_secret(name, value) for value in values])
 
     def raise_if_any(self) -> None:
         """Raise one `ConfigError` with every problem noted so far, if there is one."""

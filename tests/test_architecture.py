@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 GROUND = {"clock", "errors", "events", "principal", "secret", "validation"}
 PILLARS = {"asgi", "crypto", "policy", "storage"}
-ROOF = {"", "__init__", "__main__", "auth", "commands", "demo", "guards", "settings", "stack", "testing"}
+ROOF = {"", "__init__", "__main__", "auth", "commands", "demo", "guards", "settings", "settings_auth", "stack", "testing"}
 SHELLS = {"endpoints", "middleware"}
 
 MAY_IMPORT = {

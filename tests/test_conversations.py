@@ -25,6 +25,7 @@ from asgi_security import (
     SessionMiddleware,
 )
 from asgi_security.events import discard_event
+from asgi_security.middleware.api_keys import ApiKeyMiddleware
 from asgi_security.testing import FakeClock, SeededEntropy, call
 from tests.asgi.conversations import CONVERSATIONS, Played, build_app, build_server
 
@@ -52,6 +53,7 @@ def build_guards() -> dict[type[Pipeline], dict[str, Any]]:
         LockoutMiddleware: {"attempts": MemoryStore(), "outcome": "api", **world},
         SessionMiddleware: {"secret": SECRET, "cookie_name": "session", **world},
         JwtMiddleware: {"secret": SECRET, "optional": True, "clock": FakeClock(), **quiet},
+        ApiKeyMiddleware: {"secret": SECRET, "store": MemoryStore(), "clock": FakeClock(), **quiet},
     }
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asgi_security.errors import ConfigError, Problem
+from asgi_security.secret import Secret
 from asgi_security.validation import (
     Findings,
     configuration,
@@ -107,3 +108,31 @@ def test_what_passes_can_be_sent(text: str) -> None:
 def test_suggestions_are_near_or_none() -> None:
     assert suggest_name("alow_origins", ["allow_origins", "max_age"]) == "allow_origins"
     assert suggest_name("zzz", ["allow_origins"]) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        pytest.param("x" * 31, "only 31 bytes", id="C17 too short"),
+        pytest.param("", "only 0 bytes", id="C17 empty"),
+        pytest.param(7, "neither text nor bytes", id="no text"),
+        pytest.param(None, "neither text nor bytes", id="nothing"),
+    ],
+)
+def test_a_secret_that_can_be_guessed(value: object, reason: str) -> None:
+    findings = Findings("Config")
+    findings.check_secret("secret", value)
+    with pytest.raises(ConfigError) as caught:
+        findings.raise_if_any()
+    (problem,) = caught.value.problems
+    assert (problem.field, problem.value, problem.reason) == ("secret", "<secret>", reason)
+
+
+def test_secrets_are_wrapped_one_and_many() -> None:
+    findings = Findings("Config")
+    assert findings.check_secret("secret", "x" * 32) == Secret("x" * 32)
+    assert findings.check_secrets("old_secrets", [b"y" * 32]) == (Secret("y" * 32),)
+    findings.raise_if_any()
+    findings.check_secrets("old_secrets", "x" * 32)
+    with pytest.raises(ConfigError, match="not a list"):
+        findings.raise_if_any()

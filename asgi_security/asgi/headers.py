@@ -12,7 +12,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
-    from asgi_security.asgi.types import HeaderList
+    from asgi_security.asgi.types import Header, HeaderList
+
+COMMON_NAMES = frozenset(
+    (
+        *(b"content-type", b"content-length", b"content-encoding", b"content-disposition"),
+        *(b"cache-control", b"etag", b"last-modified", b"expires", b"age", b"date", b"server"),
+        *(b"location", b"vary", b"set-cookie", b"accept-ranges", b"content-range", b"link"),
+        *(b"allow", b"retry-after", b"transfer-encoding", b"connection", b"x-request-id"),
+    )
+)
+"""Names that are common in responses, in lower case."""
+
+
+def copy_headers(headers: Iterable[Header]) -> HeaderList:
+    """Copy field lines, pairs of any iterable shape, into a fresh list with lower-case names."""
+    return [(name.lower(), value) for name, value in headers]
 
 
 def get_values(headers: HeaderList, name: bytes) -> list[bytes]:

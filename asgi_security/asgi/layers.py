@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from asgi_security.asgi.headers import copy_headers
 from asgi_security.asgi.refusals import Answer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asgi_security.asgi.context import SecurityContext
-    from asgi_security.asgi.types import Header, HeaderList, Message, Receive, Scope, Send
+    from asgi_security.asgi.types import Message, Receive, Scope, Send
+
+    Hook: TypeAlias = Callable[["Exchange", Any], "Left"]
 
 Entered: TypeAlias = Answer | Awaitable[Answer | None] | None
 Left: TypeAlias = Awaitable[None] | None
@@ -31,6 +35,13 @@ class Layer:
 
     wants: frozenset[bytes] = frozenset()
     """The request header names, in lower case, that this layer reads from `exchange.headers`."""
+    needs_headers = False
+    """Whether `enter` does nothing for a request that has none of the headers in `wants`."""
+    minds: frozenset[bytes] = frozenset()
+    """The response header names, in lower case, that change what `leave` does.
+
+    Only for a layer that asks `exchange.plain_lines`.
+    """
 
     def enter(self, exchange: Exchange) -> Entered:
         """Let the request pass (None), or answer it in the app's stead."""
@@ -49,68 +60,87 @@ class Layer:
         """Clean up when the app has returned, or has raised `error`; the answer has gone out."""
 
 
+class Exits:
+    """What a response passes on its way out of those layers that the request has passed."""
+
+    __slots__ = ("accept", "calm", "leave")
+
+    def __init__(self, leave: Hook, accept: Hook, calm: frozenset[bytes]) -> None:
+        self.leave = leave
+        self.accept = accept
+        self.calm = calm
+        """The common response header names, in lower case, that none of the layers minds."""
+
+
 class Exchange:
-    """One request on its way through a pipeline, and its response on the way back."""
+    """One request on its way through a pipeline, and its response on the way back.
 
-    # Defaults on the class and no slots: a request pays only for what it uses.
-    sent = False
+    The engine makes it and fills it in, field by field: a constructor would cost every request as
+    much again.
+    """
+
+    __slots__ = (
+        *("app_send", "context", "exits", "headers", "notes"),
+        *("passed", "plain_lines", "receive", "scope", "sent"),
+    )
+
+    scope: Scope
+    """Our own shallow copy: a layer may set keys, and never changes what it finds inside."""
+    receive: Receive
+    """What the app will receive from; a layer may replace it."""
+    context: SecurityContext
+    headers: dict[bytes, list[bytes]]
+    """The request's values of every wanted name, in order, duplicates kept."""
+    notes: dict[object, Any]
+    """What a layer wants to remember between its hooks, under itself as the key."""
+    plain_lines: int
+    """How many lines the response has if no layer minds any of them, else -1.
+
+    While the list is of that length, a layer may add its lines without looking at the others.
+    """
+    passed: int
+    """How many layers the request has passed."""
+    sent: bool
     """Whether the response has started."""
-    leavers: Leavers = MappingProxyType({})
-    """The hooks that the response will pass; the engine's to choose."""
-
-    def __init__(
-        self, scope: Scope, receive: Receive, send: Send, context: SecurityContext
-    ) -> None:
-        self.scope = scope
-        """Our own shallow copy: a layer may set keys, and never changes what it finds inside."""
-        self.receive = receive
-        """What the app will receive from; a layer may replace it."""
-        self.context = context
-        self.headers: dict[bytes, list[bytes]] = {}
-        """The request's values of every wanted name, in order, duplicates kept."""
-        self.notes: dict[object, Any] = {}
-        """What a layer wants to remember between its hooks, under itself as the key."""
-        self._app_send = send
+    app_send: Send
+    """What `send` passes messages on to."""
+    exits: Exits | None
+    """What the response will pass; None for nothing. The engine's to choose."""
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass a message of the app on: as the same object, unless it starts the response."""
-        if self.sent:
-            return self._app_send(message)
-        hooks = self.leavers.get(message["type"])
-        if hooks is None:
-            return self._app_send(message)
-        start = dict(message)
-        start["headers"] = copy_headers(message.get("headers", ()))
-        for hook in hooks:
-            pending = hook(self, start)
-            if pending is not None:
-                later = hooks[hooks.index(hook) + 1 :]
-                return self._send_later(start, pending, later)
+        app_send = self.app_send
+        exits = self.exits
+        if self.sent or exits is None:
+            return app_send(message)
+        kind = message["type"]
+        if kind == "http.response.start" or kind == "websocket.http.response.start":
+            leave = exits.leave
+        elif kind == "websocket.accept":
+            leave = exits.accept
+        else:
+            return app_send(message)
+        start: Message = message.copy()  # type: ignore[attr-defined] # a dict, ASGI says
+        headers = [*message.get("headers", ())]
+        self.plain_lines = len(headers)
+        calm = exits.calm
+        try:
+            for line in headers:
+                if line[0] not in calm:
+                    self.plain_lines = -1
+                    headers = copy_headers(headers)
+                    break
+        except TypeError:  # lines of another shape than sequences
+            self.plain_lines = -1
+            headers = copy_headers(headers)
+        start["headers"] = headers
+        pending = leave(self, start)
+        if pending is not None:
+            return self._send_later(start, pending)
         self.sent = True
-        return self._app_send(start)
+        return app_send(start)
 
-    async def _send_later(
-        self, start: Message, pending: Awaitable[None], hooks: tuple[LeaveHook, ...]
-    ) -> None:
+    async def _send_later(self, start: Message, pending: Awaitable[None]) -> None:
         await pending
-        for hook in hooks:
-            more = hook(self, start)
-            if more is not None:
-                await more
         self.sent = True
-        await self._app_send(start)
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    LeaveHook: TypeAlias = Callable[[Exchange, Message], Left]
-    Leavers: TypeAlias = Mapping[str, tuple[LeaveHook, ...]]
-
-
-def copy_headers(headers: Iterable[Header]) -> HeaderList:
-    """Copy field lines, pairs of any iterable shape, into a fresh list with lower-case names."""
-    copied: HeaderList = []
-    for name, value in headers:  # a comprehension would be a call of its own before Python 3.12
-        copied.append((name.lower(), value))
-    return copied
+        await self.app_send(start)

@@ -19,18 +19,16 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from asgi_security.asgi.context import CONTEXT_KEY, SecurityContext, current_context
-from asgi_security.asgi.layers import Exchange, Layer
+from asgi_security.asgi.headers import COMMON_NAMES
+from asgi_security.asgi.layers import Exchange, Exits, Layer
 from asgi_security.asgi.refusals import Refusal, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from typing import TypeAlias
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-    from asgi_security.asgi.layers import Entered, Leavers, Left
+    from asgi_security.asgi.layers import Entered, Hook, Left
     from asgi_security.asgi.refusals import Answer
     from asgi_security.asgi.types import ASGIApp, Receive, Scope, Send
-
-    Finisher: TypeAlias = Callable[[Exchange, BaseException | None], Left]
 
 _POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
@@ -43,23 +41,45 @@ _PLAIN_TEXT = b"text/plain; charset=utf-8"
 DEFAULT_ERROR_BODY = b"Internal Server Error"
 
 
-def _compile_leavers(layers: Sequence[Layer]) -> Leavers:
-    """Build the hooks of a response, innermost first, by the type of the message they edit."""
+def _compile_exits(layers: Sequence[Layer]) -> Exits | None:
+    """Build what a response passes, innermost first; None where no layer edits any."""
     inward = layers[::-1]
-    leaves = tuple(layer.leave for layer in inward if type(layer).leave is not Layer.leave)
-    accepts = tuple(layer.accept for layer in inward if type(layer).accept is not Layer.accept)
+    leaves = [layer.leave for layer in inward if type(layer).leave is not Layer.leave]
+    accepts = [layer.accept for layer in inward if type(layer).accept is not Layer.accept]
     if not leaves and not accepts:
-        return {}
-    # All three, also with nothing to do: what starts a response must be seen by every pipeline.
-    return {
-        "http.response.start": leaves,
-        "websocket.http.response.start": leaves,
-        "websocket.accept": accepts,
-    }
+        return None
+    calm = COMMON_NAMES.difference(*(layer.minds for layer in layers))
+    return Exits(_join(leaves), _join(accepts), calm)
 
 
-def _compile_finishers(layers: Sequence[Layer]) -> tuple[Finisher, ...]:
-    return tuple(layer.finish for layer in layers[::-1] if type(layer).finish is not Layer.finish)
+def _compile_finisher(layers: Sequence[Layer]) -> Hook | None:
+    finishes = [layer.finish for layer in layers[::-1] if type(layer).finish is not Layer.finish]
+    return _join(finishes) if finishes else None
+
+
+def _join(hooks: Sequence[Hook]) -> Hook:
+    """Make one hook of several, called in this order; a single one stays what it is."""
+    if len(hooks) == 1:
+        return hooks[0]
+
+    def join(exchange: Exchange, subject: Any) -> Left:
+        for position, hook in enumerate(hooks, 1):
+            pending = hook(exchange, subject)
+            if pending is not None:
+                return _go_on(pending, hooks[position:], exchange, subject)
+        return None
+
+    return join
+
+
+async def _go_on(
+    pending: Awaitable[None], hooks: Sequence[Hook], exchange: Exchange, subject: Any
+) -> None:
+    await pending
+    for hook in hooks:
+        more = hook(exchange, subject)
+        if more is not None:
+            await more
 
 
 def _accept_keyword_app(initialise: Callable[..., None]) -> Callable[..., None]:
@@ -116,48 +136,53 @@ class Pipeline:
             for index, layer in enumerate(own)
             if type(layer).enter is not Layer.enter
         )
+        self._is_entered = bool(self._enters or self._wanted)
+        self._needs_headers = all(own[index].needs_headers for index, _ in self._enters)
         self._count = len(own)
         # Both by how many layers the request has passed: a refusal meets only those outside it.
-        self._leavers = tuple(_compile_leavers(own[:count]) for count in range(len(own) + 1))
-        self._finishers = tuple(_compile_finishers(own[:count]) for count in range(len(own) + 1))
+        self._exits = tuple(_compile_exits(own[:count]) for count in range(len(own) + 1))
+        self._finishers = tuple(_compile_finisher(own[:count]) for count in range(len(own) + 1))
+        self._all_exits = self._exits[-1]
 
-    # One long coroutine on purpose: every further one would cost every request 0.1 us.
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0912
+    # One coroutine on purpose: every further one would cost every request 0.1 us. And to begin a
+    # loop that has nothing to do costs more than to ask first.
+    async def __call__(  # noqa: C901, PLR0912
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Serve one connection: the ASGI entry point."""
         kind = scope["type"]
         if kind != "http" and kind != "websocket":
             await self._inner_app(scope, receive, send)
             return
-        context: SecurityContext | None = scope.get(CONTEXT_KEY)
+        exchange = Exchange()
+        exchange.scope = own = scope.copy()  # type: ignore[attr-defined] # a dict, ASGI says
+        exchange.receive, exchange.app_send, exchange.sent = receive, send, False
+        exchange.headers, exchange.notes = {}, {}
         token = None
-        if context is None:  # else a pipeline around this one has made it
-            context = SecurityContext()
+        if CONTEXT_KEY in own:  # a pipeline around this one has made it
+            exchange.context = own[CONTEXT_KEY]
+        else:
+            exchange.context = own[CONTEXT_KEY] = context = SecurityContext()
+            context.overrides, context.private = None, False  # sooner written than looked up
             token = _set_current(context)
-        own = dict(scope)
-        own[CONTEXT_KEY] = context
-        exchange = Exchange(own, receive, send, context)
-        passed = 0
+        exchange.passed = 0
         try:
-            try:
-                if self._wanted:
-                    self._collect(exchange)
-                for passed, enter in self._enters:
-                    answer = enter(exchange)
-                    if answer is not None and not isinstance(answer, (Refusal, Reply)):
-                        answer = await answer
-                    if answer is None:
-                        continue
-                    exchange.leavers = self._leavers[passed]
-                    await _send_answer(exchange, answer)
-                    break
-                else:
-                    passed = self._count
-                    leavers = exchange.leavers = self._leavers[passed]
-                    await self._inner_app(own, exchange.receive, exchange.send if leavers else send)
-            except BaseException as error:
-                await self._fail(exchange, passed, error)
-                raise
-            for finish in self._finishers[passed]:
+            answer = self._enter(exchange) if self._is_entered else None
+            if answer is not None and not isinstance(answer, (Refusal, Reply)):
+                answer = await answer
+            if answer is None:
+                exchange.passed = self._count
+                exchange.exits = exits = self._all_exits
+                await self._inner_app(own, exchange.receive, exchange.send if exits else send)
+            else:
+                exchange.exits = self._exits[exchange.passed]
+                await (_send_http if kind == "http" else _deny_websocket)(exchange, answer)
+        except BaseException as error:
+            await self._fail(exchange, error)
+            raise
+        else:
+            finish = self._finishers[exchange.passed]
+            if finish is not None:
                 pending = finish(exchange, None)
                 if pending is not None:
                     await pending
@@ -170,33 +195,62 @@ class Pipeline:
                     # means nothing and there is nothing to restore.
                     pass
 
-    async def _fail(self, exchange: Exchange, passed: int, error: BaseException) -> None:
-        exchange.leavers = self._leavers[passed]
+    def _enter(self, exchange: Exchange) -> Entered:
+        """Collect the wanted headers in one pass, and let the request in, layer by layer."""
+        wanted = self._wanted
+        found = exchange.headers
+        if wanted:
+            for name, value in exchange.scope.get("headers", ()):
+                if name in wanted:
+                    if name in found:
+                        found[name].append(value)
+                    else:
+                        found[name] = [value]
+        if self._needs_headers and not found:
+            return None
+        for passed, enter in self._enters:
+            exchange.passed = passed
+            entered = enter(exchange)
+            if entered is None:
+                continue
+            if isinstance(entered, (Refusal, Reply)):
+                return entered
+            return self._enter_later(exchange, entered)
+        return None
+
+    async def _enter_later(
+        self, exchange: Exchange, pending: Awaitable[Answer | None]
+    ) -> Answer | None:
+        """Wait for one layer, then go on with the others."""
+        answer = await pending
+        for passed, enter in self._enters:
+            if answer is not None:
+                break
+            if passed > exchange.passed:
+                exchange.passed = passed
+                entered = enter(exchange)
+                if entered is not None and not isinstance(entered, (Refusal, Reply)):
+                    entered = await entered
+                answer = entered
+        return answer
+
+    async def _fail(self, exchange: Exchange, error: BaseException) -> None:
+        exchange.exits = self._exits[exchange.passed]
         if isinstance(error, Exception):
             await self._send_error(exchange)
         if isinstance(error, GeneratorExit):  # nothing may wait any more
             return
-        for finish in self._finishers[passed]:
-            pending = finish(exchange, error)
-            if pending is not None:
-                await pending
-
-    def _collect(self, exchange: Exchange) -> None:
-        """Collect the values of every wanted header in one pass."""
-        found, wanted = exchange.headers, self._wanted
-        for name, value in exchange.scope.get("headers", ()):
-            if name in wanted:
-                if name in found:
-                    found[name].append(value)
-                else:
-                    found[name] = [value]
+        finish = self._finishers[exchange.passed]
+        pending = finish(exchange, error) if finish is not None else None
+        if pending is not None:
+            await pending
 
     async def _send_error(self, exchange: Exchange) -> None:
         """Send the 500 of an app that raised before its response, through the layers' hooks."""
         body = self._error_body
         if exchange.scope["type"] != "http" or exchange.sent or body is None:
             return
-        if not exchange.leavers:  # nothing to add: the server's own 500 is as good
+        if exchange.exits is None:  # nothing to add: the server's own 500 is as good
             return
         headers = ((b"content-type", _PLAIN_TEXT),)
         refusal = Refusal(500, "", (*headers, (b"content-length", b"%d" % len(body))), body)
@@ -205,22 +259,18 @@ class Pipeline:
             await _send_http(exchange, refusal)
 
 
-async def _send_answer(exchange: Exchange, answer: Answer) -> None:
-    if exchange.scope["type"] == "http":
-        await _send_http(exchange, answer)
-    else:
-        await _deny_websocket(exchange, answer)
-
-
 async def _send_http(exchange: Exchange, answer: Answer) -> None:
-    headers = list(answer.headers)
-    if answer.body and _is_for_reading(exchange):
-        # Offered `application/problem+json` by a navigation, Firefox downloads it.
-        headers = [(n, _PLAIN_TEXT if n == b"content-type" else v) for n, v in headers]
+    headers = [*answer.headers]
+    body = answer.body
+    if body:
+        if _is_for_reading(exchange):
+            # Offered `application/problem+json` by a navigation, Firefox downloads it.
+            headers = [(n, _PLAIN_TEXT if n == b"content-type" else v) for n, v in headers]
+        if exchange.scope.get("method") == "HEAD":
+            body = b""
     await exchange.send(
         {"type": "http.response.start", "status": answer.status, "headers": headers}
     )
-    body = b"" if exchange.scope.get("method") == "HEAD" else answer.body
     await exchange.send({"type": "http.response.body", "body": body, "more_body": False})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from asgi_security.crypto.signing import derive_key
 from asgi_security.policy.accounts import AccountConfig
@@ -48,6 +49,14 @@ def build_accounts(site_url: str, path: str) -> AccountConfig:
     return AccountConfig(
         site_url=site_url, verify_path=f"{path}/verify", reset_path=f"{path}/reset-password"
     )
+
+
+def find_host(site_url: str) -> str:
+    """Return what a site is called where it has no name: its host."""
+    try:
+        return urlsplit(site_url).hostname or "site"
+    except ValueError:  # no URL, which the accounts say better
+        return "site"
 
 
 def find_no_scopes(account: Account) -> tuple[str, ...]:

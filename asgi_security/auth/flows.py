@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from asgi_security.auth.defaults import (
+    DerivedSecrets,
+    build_accounts,
+    build_endpoints,
+    find_host,
+    find_no_scopes,
+)
 from asgi_security.clock import system_clock, system_entropy
-from asgi_security.crypto.signing import derive_key
+from asgi_security.errors import ConfigError, Problem
 from asgi_security.events import log_event
 from asgi_security.flows.account_records import build_account_epoch
 from asgi_security.flows.accounts import AccountLife
@@ -17,16 +23,12 @@ from asgi_security.flows.passwords import Passwords
 from asgi_security.flows.refresh import RefreshTokens
 from asgi_security.flows.refresh_renewal import build_account_claims, renew_from_accounts
 from asgi_security.flows.throttle import SendThrottle
-from asgi_security.policy.accounts import AccountConfig
-from asgi_security.policy.cookies import SigningSecrets
 from asgi_security.policy.csrf import CsrfConfig
-from asgi_security.policy.endpoints import EndpointConfig
 from asgi_security.policy.jwt import JwtConfig
 from asgi_security.policy.lockout import LockoutConfig
 from asgi_security.policy.refresh import RefreshConfig
 from asgi_security.policy.sessions import SessionConfig
 from asgi_security.policy.throttle import ThrottleConfig
-from asgi_security.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,16 +45,17 @@ if TYPE_CHECKING:
     from asgi_security.flows.mfa import Mfa
     from asgi_security.flows.oauth import OAuthLogin
     from asgi_security.flows.sending import Sender
+    from asgi_security.policy.accounts import AccountConfig
     from asgi_security.policy.api_keys import ApiKeyConfig
-    from asgi_security.policy.endpoints import Transport
+    from asgi_security.policy.endpoints import EndpointConfig, Transport
     from asgi_security.policy.login import LoginConfig
     from asgi_security.policy.mfa import MfaConfig
     from asgi_security.policy.oauth import OAuthConfig
     from asgi_security.policy.passwords import PasswordPolicy
+    from asgi_security.secret import Secret
     from asgi_security.stack import HardenedApp
-    from asgi_security.storage.protocols import Account, Store
+    from asgi_security.storage.protocols import Store
 
-_NAMESPACE = "asgi-security"
 _HOUR_SECONDS = 3600.0
 _MESSAGES_PER_RECIPIENT = 5
 _MESSAGES_PER_CLIENT = 50
@@ -122,57 +125,30 @@ class Auth:
         entropy: Entropy = system_entropy,
         events: EventSink = log_event,
     ) -> None:
-        self.store = store
-        self.events = events
+        self.store, self.path, self.site_name = store, path, site_name or find_host(site_url)
         self.find_scopes: FindScopes = api_key_scopes or find_no_scopes
-        self.path = path
         self.endpoints = endpoints or build_endpoints(path, secure=secure)
-        self._clock = clock
-        self._entropy = entropy
-        self._secure = secure
+        self.ambient: dict[str, Any] = {"clock": clock, "entropy": entropy, "events": events}
+        self._secure, self._site = secure, site_url.rstrip("/")
         self._derive = DerivedSecrets(secret, old_secrets).derive
-        self._jwt = jwt
-        self._site = site_url.rstrip("/")
-        self.site_name = name = site_name or urlsplit(site_url).hostname or "site"
-        ambient: dict[str, Any] = {"clock": clock, "entropy": entropy, "events": events}
-        self.audit = self._build_audit(ambient) if audit else None
-        told: dict[str, Any] = {**ambient, "audit": self.audit}
-        self.passwords = Passwords(
-            policy, hasher, breaches=breaches, entropy=entropy, events=events
-        )
-        self.lockout = Lockout(
-            self._keyed(lockout or LockoutConfig(known_devices=True), "lockout"),
-            store,
-            account_epoch=build_account_epoch(store),
-            **ambient,
-        )
-        self.mfa = None if mfa is False else self._build_mfa(mfa, name, sender, told)
-        self.login = Login(
-            login,
-            store,
-            self.passwords,
-            lockout=self.lockout,
-            mfa=self.mfa,
-            clock=clock,
-            events=events,
-            audit=self.audit,
-        )
-        self.accounts = AccountLife(
-            accounts or build_accounts(site_url, path),
-            store,
-            self.passwords,
-            login=self.login,
-            lockout=self.lockout,
-            throttle=self._build_throttle(ambient),
-            sender=sender,
-            **told,
-        )
-        renewal = renew_from_accounts(store.accounts, build_account_claims)
-        self.refresh = RefreshTokens(
-            refresh or self._build_refresh(), store, renewal=renewal, **told
-        )
-        self.oauth = None if oauth is None else self._build_oauth(oauth, told)
-        self.api_keys = None if api_keys is False else self._build_api_keys(api_keys, told)
+        self._jwt, self._has_own_tokens = jwt, refresh is not None
+        self.audit = self._build_audit() if audit else None
+        self._told: dict[str, Any] = {**self.ambient, "audit": self.audit}
+        outside: dict[str, Any] = {"entropy": entropy, "events": events}
+        self.passwords = Passwords(policy, hasher, breaches=breaches, **outside)
+        self.lockout = self._build_lockout(lockout or LockoutConfig(known_devices=True))
+        self.mfa = None if mfa is False else self._build_mfa(mfa, sender)
+        self.login = self._build_login(login)
+        self.accounts = self._build_life(accounts or build_accounts(site_url, path), sender)
+        self.refresh = self._build_refresh(refresh)
+        self.oauth = None if oauth is None else self._build_oauth(oauth)
+        self.api_keys = None if api_keys is False else self._build_api_keys(api_keys)
+
+    @property
+    def events(self) -> EventSink:
+        """Who is told of all that happens here."""
+        sink: EventSink = self.ambient["events"]
+        return sink
 
     @property
     def sessions(self) -> SessionConfig:
@@ -182,7 +158,12 @@ class Auth:
     @property
     def jwt(self) -> JwtConfig:
         """What verifies the access tokens, for `JwtMiddleware` and `harden`."""
-        return self._jwt or JwtConfig(
+        if self._jwt is not None:
+            return self._jwt
+        if self._has_own_tokens:
+            hint = "give a JwtConfig that verifies with the keys of refresh"
+            raise ConfigError("Auth", [Problem("jwt", "None", "not given beside refresh", hint)])
+        return JwtConfig(
             **self._derive("access tokens"),
             issuer=self._site,
             audience=self._site,
@@ -213,60 +194,73 @@ class Auth:
         done = await self.accounts.outbox.drain(timeout_seconds=timeout_seconds)
         return (self.mfa is None or await self.mfa.drain(timeout_seconds=timeout_seconds)) and done
 
-    @property
-    def ambient(self) -> dict[str, Any]:
-        """The clock, entropy and events that everything here shares."""
-        return {"clock": self._clock, "entropy": self._entropy, "events": self.events}
-
-    def _keyed(self, config: Any, purpose: str) -> Any:
-        """Return a configuration with a derived secret, unless it has one."""
-        return config if config.secret is not None else replace(config, **self._derive(purpose))
-
-    def _build_audit(self, ambient: dict[str, Any]) -> AuditLog:
+    def _build_audit(self) -> AuditLog:
         from asgi_security.flows.audit import AuditLog  # noqa: PLC0415 -- only where it is kept
         from asgi_security.policy.audit import AuditConfig  # noqa: PLC0415 -- only where it is kept
 
-        return AuditLog(AuditConfig(**self._derive("audit")), self.store, **ambient)
+        return AuditLog(AuditConfig(**self._derive("audit")), self.store, **self.ambient)
 
-    def _build_mfa(
-        self, config: MfaConfig | Literal[True], name: str, sender: Sender, told: dict[str, Any]
-    ) -> Mfa:
+    def _build_lockout(self, config: LockoutConfig) -> Lockout:
+        if config.secret is None:
+            config = replace(config, **self._derive("lockout"))
+        epoch = build_account_epoch(self.store)
+        return Lockout(config, self.store, account_epoch=epoch, **self.ambient)
+
+    def _build_mfa(self, config: MfaConfig | Literal[True], sender: Sender) -> Mfa:
         from asgi_security.flows.mfa import Mfa  # noqa: PLC0415 -- only where factors are
         from asgi_security.policy.mfa import MfaConfig  # noqa: PLC0415 -- only where factors are
 
         if config is True:
-            config = MfaConfig(issuer=name.replace(":", " "), **self._derive("mfa"))
-        return Mfa(config, self.store, lockout=self.lockout, sender=sender, **told)
+            issuer = self.site_name.replace(":", " ")
+            config = MfaConfig(issuer=issuer, **self._derive("mfa"))
+        return Mfa(config, self.store, lockout=self.lockout, sender=sender, **self._told)
 
-    def _build_throttle(self, ambient: dict[str, Any]) -> SendThrottle:
+    def _build_login(self, config: LoginConfig | None) -> Login:
+        told = {name: self._told[name] for name in ("clock", "events", "audit")}
+        parts: dict[str, Any] = {"lockout": self.lockout, "mfa": self.mfa}
+        return Login(config, self.store, self.passwords, **parts, **told)
+
+    def _build_life(self, config: AccountConfig, sender: Sender) -> AccountLife:
+        return AccountLife(
+            config,
+            self.store,
+            self.passwords,
+            login=self.login,
+            lockout=self.lockout,
+            throttle=self._build_throttle(),
+            sender=sender,
+            **self._told,
+        )
+
+    def _build_throttle(self) -> SendThrottle:
         secret = self._derive("messages")["secret"]
         hourly: dict[str, Any] = {"window_seconds": _HOUR_SECONDS, "secret": secret}
         return SendThrottle(
             ThrottleConfig(limit=_MESSAGES_PER_RECIPIENT, name="recipients", **hourly),
             ThrottleConfig(limit=_MESSAGES_PER_CLIENT, name="senders", **hourly),
             self.store,
-            **ambient,
+            **self.ambient,
         )
 
-    def _build_refresh(self) -> RefreshConfig:
-        return RefreshConfig(
+    def _build_refresh(self, config: RefreshConfig | None) -> RefreshTokens:
+        config = config or RefreshConfig(
             **self._derive("refresh tokens"),
             access_secret=self._derive("access tokens")["secret"],
             issuer=self._site,
             audience=self._site,
         )
+        renewal = renew_from_accounts(self.store.accounts, build_account_claims)
+        return RefreshTokens(config, self.store, renewal=renewal, **self._told)
 
-    def _build_oauth(self, config: OAuthConfig, told: dict[str, Any]) -> OAuthLogin:
+    def _build_oauth(self, config: OAuthConfig) -> OAuthLogin:
         from asgi_security.flows.oauth import OAuthLogin  # noqa: PLC0415 -- only where asked for
 
-        return OAuthLogin(config, self.store, **told)
+        return OAuthLogin(config, self.store, **self._told)
 
-    def _build_api_keys(
-        self, config: ApiKeyConfig | Literal[True], told: dict[str, Any]
-    ) -> ApiKeys:
+    def _build_api_keys(self, config: ApiKeyConfig | Literal[True]) -> ApiKeys:
         from asgi_security.flows.api_keys import ApiKeys  # noqa: PLC0415 -- only where asked for
         from asgi_security.policy.api_keys import ApiKeyConfig  # noqa: PLC0415 -- likewise
 
         if config is True:
             config = ApiKeyConfig(**self._derive("api keys"))
-        return ApiKeys(config, self.store, **told)
+        return ApiKeys(config, self.store, **self._told)

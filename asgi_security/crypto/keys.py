@@ -20,7 +20,7 @@ from asgi_security.crypto.verification import (
     build_public_key,
     build_secret_key,
 )
-from asgi_security.secret import Secret
+from asgi_security.secret import MINIMUM_SECRET_BYTES, Secret
 from asgi_security.validation import Findings
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ KeyLike: TypeAlias = Mapping[str, Any] | str | bytes
 
 Candidate: TypeAlias = "tuple[SignatureCheck, VerificationKey]"
 
-_MINIMUM_SECRET_BYTES = 32
 _NO_CANDIDATES: tuple[Candidate, ...] = ()
 
 
@@ -115,7 +114,7 @@ class KeyRing:
                 hint = "pass it as keys=..., or as secret= a random value of its own"
                 findings.add_secret(field, "a key file, which others may know", hint)
             elif isinstance(made, Unusable):
-                reason = f"shorter than {_MINIMUM_SECRET_BYTES} bytes"
+                reason = f"shorter than {MINIMUM_SECRET_BYTES} bytes"
                 findings.add_secret(field, reason, "generate one: asgi-security keys new")
             else:
                 keys.append(made)

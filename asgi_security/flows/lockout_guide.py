@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from asgi_security.clock import system_clock
 from asgi_security.crypto.digests import KeyedDigests, compute_unkeyed_digest
-from asgi_security.errors import ConfigError, Problem
 from asgi_security.flows.lockout_keys import (
     CLIENT,
     PASSWORD,
@@ -24,6 +23,7 @@ from asgi_security.policy.clients import compute_client_key
 from asgi_security.policy.lockout import LockoutConfig, LockoutStatus, convert_instant
 from asgi_security.secret import Secret
 from asgi_security.storage.protocols import AttemptKey
+from asgi_security.validation import Findings
 
 if TYPE_CHECKING:
     from asgi_security.clock import Clock
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from asgi_security.storage.protocols import AttemptStore, Store
 
 _DIGEST_BYTES = 32
-_MINIMUM_SECRET_BYTES = 32
 
 
 def compute_lockout(
@@ -62,12 +61,10 @@ def compute_ip_hash(address: str, *, secret: Secret | str | bytes) -> str:
     Raises:
         ConfigError: for a secret of less than 32 bytes.
     """
-    wrapped = Secret(secret)
-    if len(wrapped) < _MINIMUM_SECRET_BYTES:
-        reason = f"only {len(wrapped)} bytes"
-        hint = "give 32 bytes or more, such as secrets.token_hex(32)"
-        raise ConfigError("compute_ip_hash", [Problem("secret", "<secret>", reason, hint)])
-    return KeyedDigests(wrapped).compute(CLIENT, compute_client_key(address)).hex()
+    findings = Findings("compute_ip_hash")
+    findings.check_secret("secret", secret)
+    findings.raise_if_any()
+    return KeyedDigests(Secret(secret)).compute(CLIENT, compute_client_key(address)).hex()
 
 
 def _read_ip_hash(ip_hash: str) -> bytes:

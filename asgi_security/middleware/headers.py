@@ -28,30 +28,30 @@ class SecurityHeadersLayer(Layer):
     proxy that ends TLS, let the server trust that proxy (uvicorn: `--forwarded-allow-ips`).
     """
 
-    __slots__ = ("_events", "_plain", "_plans", "_secure")
+    __slots__ = ("_events", "_plain", "_plans", "_secure", "minds")
 
     def __init__(self, config: SecurityHeadersConfig, *, events: EventSink = log_event) -> None:
         self._plans = build_headers(config)
         self._secure = self._plans.secure
         self._plain = self._plans.plain
+        self.minds = self._secure.touched | self._plain.touched
         self._events = events
         for hint in check_headers(config):
             facts = {"field": hint.field, "reason": hint.reason, "hint": hint.hint}
             events(SecurityEvent(name="headers_hint", severity=Severity.WARNING, facts=facts))
 
     def leave(self, exchange: Exchange, start: Message) -> None:
-        """Add the headers; most responses are one test and one list addition."""
+        """Add the headers; most responses are a look at the names and one list addition."""
         scheme = exchange.scope.get("scheme")
         plan = self._secure if scheme == "https" or scheme == "wss" else self._plain
         context = exchange.context
         headers = start["headers"]
-        present = dict(headers)
         if (
             context.overrides is None
-            and plan.touched.isdisjoint(present)
+            and (len(headers) == exchange.plain_lines or plan.touched.isdisjoint(dict(headers)))
             and (plan.is_constant or plan.is_unread(context.nonce_if_read, start["status"]))
         ):
-            if context.private and CACHE_CONTROL not in present:
+            if context.private and not any(name == CACHE_CONTROL for name, _ in headers):
                 headers += plan.private_lines
             else:
                 headers += plan.lines

@@ -13,14 +13,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from asgi_security.secret import Secret
 from asgi_security.validation import Findings, configuration, is_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
-_MINIMUM_SECRET_BYTES = 32
+    from asgi_security.secret import Secret
+
 _HOUR_SECONDS = 3600.0
 _SHORTEST_SECONDS = 1.0
 _LONGEST_SECONDS = 1e10
@@ -75,12 +75,9 @@ class ApiKeyConfig:
 
     def __post_init__(self) -> None:
         findings = Findings("ApiKeyConfig")
-        object.__setattr__(self, "secret", _check_secret("secret", self.secret, findings))
-        if isinstance(self.old_secrets, str | bytes | Secret):
-            findings.add_secret("old_secrets", "one value where a list is wanted", "write [...]")
-        else:
-            old = tuple(_check_secret("old_secrets", each, findings) for each in self.old_secrets)
-            object.__setattr__(self, "old_secrets", old)
+        object.__setattr__(self, "secret", findings.check_secret("secret", self.secret))
+        old = findings.check_secrets("old_secrets", self.old_secrets)
+        object.__setattr__(self, "old_secrets", old)
         _check_texts(self, findings)
         _check_lifetimes(self, findings)
         if self.allowed_scopes is not None:
@@ -89,17 +86,6 @@ class ApiKeyConfig:
         findings.check_number("store_timeout_seconds", self.store_timeout_seconds, minimum=0.01)
         findings.check_boolean("required", self.required)
         findings.raise_if_any()
-
-
-def _check_secret(name: str, value: object, findings: Findings) -> Secret | None:
-    hint = f"give {_MINIMUM_SECRET_BYTES} bytes or more, such as secrets.token_hex(32)"
-    if not isinstance(value, Secret | str | bytes):
-        findings.add_secret(name, "neither text nor bytes", hint)
-        return None
-    secret = Secret(value)
-    if len(secret) < _MINIMUM_SECRET_BYTES:
-        findings.add_secret(name, f"only {len(secret)} bytes", hint)
-    return secret
 
 
 def _check_texts(config: ApiKeyConfig, findings: Findings) -> None:

@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from asgi_security.policy.audit_redaction import redact, redact_text
-from asgi_security.secret import Secret
 from asgi_security.validation import Findings, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from asgi_security.secret import Secret
 
 VERSION = 1
 """Of the form of a record."""
@@ -28,7 +29,6 @@ MAX_DETAILS_BYTES = 16 * 1024
 KEY_ROTATED = "audit_key_rotated"
 """The action of the record that names the next key of its chain; nobody else may use it."""
 
-_MINIMUM_SECRET_BYTES = 32
 _MAX_CHARACTERS = 512
 _REQUEST_ID_CHARACTERS = 128
 _NO_TENANT = "main"
@@ -71,14 +71,11 @@ class AuditConfig:
 
     def _check_secrets(self, findings: Findings) -> None:
         if self.secret is not None:
-            object.__setattr__(self, "secret", _check_secret("secret", self.secret, findings))
+            object.__setattr__(self, "secret", findings.check_secret("secret", self.secret))
         elif self.dangerously_unkeyed is not True:
             hint = "make one with `asgi-security keys new`, or give dangerously_unkeyed=True"
             findings.add_secret("secret", "missing", hint)
-        if isinstance(self.old_secrets, str | bytes | Secret):
-            findings.add_secret("old_secrets", "one value where a list is wanted", "write [...]")
-            return
-        old = tuple([_check_secret("old_secrets", one, findings) for one in self.old_secrets])
+        old = findings.check_secrets("old_secrets", self.old_secrets)
         object.__setattr__(self, "old_secrets", old)
         if old and self.secret is None:
             findings.add_secret("secret", "missing beside old_secrets", "give the current one")
@@ -93,17 +90,6 @@ class AuditConfig:
             if _WORD.fullmatch(str(name)) is None:
                 hint = "give single words of a-z, such as iban"
                 findings.add("redacted_names", name, "not a word in lower case", hint)
-
-
-def _check_secret(name: str, value: object, findings: Findings) -> Secret | None:
-    hint = "make one with `asgi-security keys new`"
-    if not isinstance(value, Secret | str | bytes):
-        findings.add_secret(name, "neither text nor bytes", hint)
-        return None
-    secret = Secret(value)
-    if len(secret) < _MINIMUM_SECRET_BYTES:
-        findings.add_secret(name, f"only {len(secret)} bytes", hint)
-    return secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ Source: WHATWG Fetch, "HTTP CORS protocol"; RFC 6455 section 10.2 (origin of a W
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, final
 
 from asgi_security.policy.cors_config import CorsConfig, Resolver, check_cors_advice
 from asgi_security.policy.cors_names import drop_safelisted
@@ -39,10 +39,8 @@ __all__ = [
     "check_cors_advice",
 ]
 
-READS = frozenset(
-    {b"origin", b"host", b"access-control-request-method", b"access-control-request-headers"}
-)
-"""The request headers on which a decision depends."""
+READS = frozenset({b"origin", b"access-control-request-method", b"access-control-request-headers"})
+"""The request headers on which a decision on an HTTP request depends."""
 
 _ALLOW_ORIGIN = b"access-control-allow-origin"
 _VARY_ON_ORIGIN: Pairs = ((b"vary", b"Origin"),)
@@ -50,6 +48,7 @@ _VARY_ON_ORIGIN: Pairs = ((b"vary", b"Origin"),)
 VARY_ON_PREFLIGHT: Pairs = (
     (b"vary", b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers"),
 )
+_NOTHING_LISTED = (None,)
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -65,6 +64,7 @@ class NotCors:
     headers: Pairs
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class ActualAllowed:
     """The page may read the response, as `headers` tell its browser."""
@@ -79,6 +79,7 @@ class ActualDenied:
     headers: Pairs
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class PreflightAllowed:
     """The page may send the request it asked for; answer 204."""
@@ -223,9 +224,11 @@ class CorsPolicy:
     ) -> PreflightDecision:
         methods = headers[b"access-control-request-method"]
         names = headers.get(b"access-control-request-headers", ())
-        if len(origins) != 1 or len(methods) != 1 or len(names) > 1:
+        try:
+            [origin], [method], [listed] = origins, methods, names or _NOTHING_LISTED
+        except ValueError:  # two lines of one
             return self._judge_preflight(origins, methods, names, resolver_allows=resolver_allows)
-        key = (origins[0], methods[0], names[0] if names else None)
+        key = (origin, method, listed)
         known = self._preflights.get(key)
         if known is not None:
             return known

@@ -21,16 +21,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
-from asgi_security.secret import Secret
 from asgi_security.validation import Findings, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from asgi_security.secret import Secret
+
 Instant: TypeAlias = datetime | float
 """A timezone-aware datetime, or seconds since the Unix epoch."""
 
-_MINIMUM_SECRET_BYTES = 32
 _SHORTEST_SECONDS = 0.001
 _LONGEST_SECONDS = 1e12
 # From base 0.001 s to a maximum of 1e12 s is 50 doublings. Clamped before the power is taken:
@@ -147,26 +147,12 @@ class LockoutConfig(LockoutRules):
         findings.check_boolean("known_devices", self.known_devices)
         findings.check_boolean("keep_raw_addresses", self.keep_raw_addresses)
         if self.secret is not None:
-            object.__setattr__(self, "secret", _check_secret("secret", self.secret, findings))
-        if isinstance(self.old_secrets, str | bytes | Secret):
-            findings.add_secret("old_secrets", "one value where a list is wanted", "write [...]")
-        else:
-            old = tuple(_check_secret("old_secrets", one, findings) for one in self.old_secrets)
-            object.__setattr__(self, "old_secrets", old)
-            if old and self.secret is None:
-                findings.add_secret("secret", "missing beside old_secrets", "give the current one")
+            object.__setattr__(self, "secret", findings.check_secret("secret", self.secret))
+        old = findings.check_secrets("old_secrets", self.old_secrets)
+        object.__setattr__(self, "old_secrets", old)
+        if old and self.secret is None:
+            findings.add_secret("secret", "missing beside old_secrets", "give the current one")
         findings.raise_if_any()
-
-
-def _check_secret(name: str, value: object, findings: Findings) -> Secret | None:
-    hint = f"give {_MINIMUM_SECRET_BYTES} bytes or more, such as secrets.token_hex(32)"
-    if not isinstance(value, Secret | str | bytes):
-        findings.add_secret(name, "neither text nor bytes", hint)
-        return None
-    secret = Secret(value)
-    if len(secret) < _MINIMUM_SECRET_BYTES:
-        findings.add_secret(name, f"only {len(secret)} bytes", hint)
-    return secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import quote, urlencode
 
-from asgi_security.secret import Secret
 from asgi_security.validation import Findings, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Collection, Sequence
+
+    from asgi_security.secret import Secret
 
 Method: TypeAlias = Literal["totp", "recovery", "mailed_code"]
 METHODS: tuple[Method, ...] = ("totp", "recovery", "mailed_code")
@@ -33,7 +34,6 @@ Due: TypeAlias = Literal["none", "verify", "enrol"]
 
 LONGEST_PRE_TOKEN_SECONDS = 300
 
-_MINIMUM_SECRET_BYTES = 32
 _LONGEST_ISSUER = 64
 
 
@@ -96,13 +96,9 @@ class MfaConfig:
     def __post_init__(self) -> None:
         findings = Findings("MfaConfig")
         _check_issuer(self.issuer, findings)
-        object.__setattr__(self, "secret", _check_secret("secret", self.secret, findings))
-        given: object = self.old_secrets
-        if isinstance(given, (str, bytes, Secret)):
-            findings.add_secret("old_secrets", "one value where a list is wanted", "write [...]")
-        else:
-            old = tuple(_check_secret("old_secrets", one, findings) for one in self.old_secrets)
-            object.__setattr__(self, "old_secrets", old)
+        object.__setattr__(self, "secret", findings.check_secret("secret", self.secret))
+        old = findings.check_secrets("old_secrets", self.old_secrets)
+        object.__setattr__(self, "old_secrets", old)
         _check_tenants(self, findings)
         for name, minimum, maximum in _INTEGERS:
             value = getattr(self, name)
@@ -145,17 +141,6 @@ def _check_issuer(issuer: object, findings: Findings) -> None:
     elif ":" in issuer or len(issuer) > _LONGEST_ISSUER:
         hint = f"leave out colons, and give up to {_LONGEST_ISSUER} characters"
         findings.add("issuer", issuer, "would not fit into an otpauth: URI", hint)
-
-
-def _check_secret(name: str, value: object, findings: Findings) -> Secret | None:
-    hint = f"give {_MINIMUM_SECRET_BYTES} bytes or more, such as secrets.token_hex(32)"
-    if not isinstance(value, Secret | str | bytes):
-        findings.add_secret(name, "neither text nor bytes", hint)
-        return None
-    secret = Secret(value)
-    if len(secret) < _MINIMUM_SECRET_BYTES:
-        findings.add_secret(name, f"only {len(secret)} bytes", hint)
-    return secret
 
 
 def _check_tenants(config: MfaConfig, findings: Findings) -> None:

@@ -32,7 +32,6 @@ ReuseClass: TypeAlias = Literal["recent", "stale"]
 NOISE_BYTES = 4
 """What the shortening of one access token is made of."""
 
-_MINIMUM_SECRET_BYTES = 32
 _DAY_SECONDS = 86_400
 _LONGEST_GRACE_SECONDS = 300
 _RECENT_SECONDS = 60
@@ -109,7 +108,8 @@ def _check_access(findings: Findings, config: RefreshConfig) -> None:
         reason = "nothing to sign access tokens with" if secret is None else "given with access_key"
         findings.add_secret("access_secret", reason, "give one of access_secret and access_key")
     if secret is not None:
-        _check_access_secret(findings, config, secret)
+        checked = findings.check_secret("access_secret", secret)
+        object.__setattr__(config, "access_secret", checked)
     for name in ("access_algorithm", "access_key_id", "issuer", "client_id"):
         value = getattr(config, name)
         if value is not None and (not isinstance(value, str) or not value):
@@ -120,17 +120,6 @@ def _check_access(findings: Findings, config: RefreshConfig) -> None:
         object.__setattr__(config, "audience", audience)
     if audience is not None and not audience:
         findings.add("audience", audience, "names nobody", "name the API, or leave it out")
-
-
-def _check_access_secret(findings: Findings, config: RefreshConfig, given: object) -> None:
-    hint = f"give {_MINIMUM_SECRET_BYTES} bytes or more: `asgi-security keys new` prints some"
-    if not isinstance(given, str | bytes | Secret):
-        findings.add_secret("access_secret", "not a secret", hint)
-        return
-    secret = Secret(given)
-    if len(secret) < _MINIMUM_SECRET_BYTES:
-        findings.add_secret("access_secret", f"{len(secret)} bytes can be guessed", hint)
-    object.__setattr__(config, "access_secret", secret)
 
 
 def _check_lifetimes(findings: Findings, config: RefreshConfig) -> None:

@@ -22,11 +22,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from asgi_security.policy.login_routes import normalise_path
 from asgi_security.policy.paths import PathPrefixes, check_prefixes
-from asgi_security.secret import Secret
 from asgi_security.validation import Findings, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from asgi_security.secret import Secret
 
 KeyFinder: TypeAlias = Callable[[Mapping[str, Any]], str | None]
 """Returns, of an ASGI scope, what a request is counted under; None lets it pass uncounted."""
@@ -38,7 +39,6 @@ _LONGEST_SECONDS = 1e9
 _HIGHEST_LIMIT = 1_000_000_000
 _HIGHEST_RATE = 10_000
 """Units a second. Stores count in microseconds, which above it would be too coarse."""
-_MINIMUM_SECRET_BYTES = 32
 _MICROSECOND = 1e-6
 
 
@@ -97,7 +97,7 @@ class ThrottleConfig:
         findings.check_choice("on_store_error", self.on_store_error, ("pass", "refuse"))
         findings.check_number("store_timeout_seconds", self.store_timeout_seconds, minimum=0.01)
         if self.secret is not None:
-            _check_secret(self, findings)
+            object.__setattr__(self, "secret", findings.check_secret("secret", self.secret))
         findings.raise_if_any()
 
 
@@ -125,18 +125,6 @@ def _copy_prefixes(config: ThrottleConfig, name: str, findings: Findings) -> Non
         return
     check_prefixes(findings, name, value)
     object.__setattr__(config, name, tuple(value))
-
-
-def _check_secret(config: ThrottleConfig, findings: Findings) -> None:
-    value: object = config.secret
-    hint = f"give {_MINIMUM_SECRET_BYTES} bytes or more, such as secrets.token_hex(32)"
-    if not isinstance(value, Secret | str | bytes):
-        findings.add_secret("secret", "neither text nor bytes", hint)
-        return
-    secret = Secret(value)
-    if len(secret) < _MINIMUM_SECRET_BYTES:
-        findings.add_secret("secret", f"only {len(secret)} bytes", hint)
-    object.__setattr__(config, "secret", secret)
 
 
 @dataclass(frozen=True, slots=True)

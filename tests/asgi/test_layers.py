@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from asgi_security import SecurityContext
-from asgi_security.asgi.layers import Exchange, Layer, copy_headers
+from asgi_security.asgi.headers import copy_headers
+from asgi_security.asgi.layers import Exchange, Layer
 
 if TYPE_CHECKING:
     from asgi_security.asgi.types import Message
@@ -22,7 +22,8 @@ async def test_a_layer_without_hooks_lets_everything_pass() -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    exchange = Exchange({"type": "http"}, receive, send, SecurityContext())
+    exchange = Exchange()
+    exchange.app_send, exchange.exits, exchange.sent = send, None, False
     layer, start = Layer(), {"type": "http.response.start", "status": 200, "headers": []}
     assert layer.enter(exchange) is None
     assert layer.leave(exchange, start) is None

@@ -69,10 +69,10 @@ def test_audiences_are_one_name_or_several() -> None:
         pytest.param(
             {"access_key": "PEM"}, {"access_secret": "given with access_key"}, id="P23 two keys"
         ),
+        pytest.param({"access_secret": b"x"}, {"access_secret": "only 1 bytes"}, id="P23 weak"),
         pytest.param(
-            {"access_secret": b"x"}, {"access_secret": "1 bytes can be guessed"}, id="P23 weak"
+            {"access_secret": 5}, {"access_secret": "neither text nor bytes"}, id="P23 a number"
         ),
-        pytest.param({"access_secret": 5}, {"access_secret": "not a secret"}, id="P23 a number"),
         pytest.param({"issuer": ""}, {"issuer": "not a name"}, id="P23 empty issuer"),
         pytest.param({"client_id": 5}, {"client_id": "not a name"}, id="P23 odd client"),
         pytest.param(

@@ -94,14 +94,12 @@ def harden(
 
     `headers=None` leaves even the security headers out. `login` says where the app's own login
     route is and turns lockout on, with `lockout` for its numbers. `store` keeps attempts, quotas,
-    API keys, and the revocations of tokens and sessions; without one, attempts and quotas are
-    counted in this process's memory. Sessions are where their own configuration says: in the cookie, or in
-    its `store`. `csrf` trusts the exact origins of a `cors` with credentials, unless it names its
-    own.
+    API keys and revocations; without one, attempts and quotas are counted in this process. Sessions
+    are where their own configuration says. `csrf` trusts the exact origins of a `cors` with
+    credentials, unless it names its own.
 
     Raises:
-        ConfigError: for a lockout without a login route, API keys without a store, and for whatever
-            a guard finds wrong.
+        ConfigError: for a lockout without a login route, and whatever a guard finds wrong.
     """
     sessions, jwt = _revocable(sessions, store), _revocable(jwt, store)
     ambient: dict[str, Any] = {"clock": clock, "entropy": entropy, "events": events}
@@ -119,9 +117,8 @@ def harden(
         "access": _build("access", "AccessLayer", access, ambient),
     }
     ordered = (layers[word] for word in ORDER)
-    return HardenedApp(
-        app, [layer for layer in ordered if layer is not None], error_body=error_body
-    )
+    present = [layer for layer in ordered if layer is not None]
+    return HardenedApp(app, present, error_body=error_body)
 
 
 def add_security(

@@ -18,9 +18,21 @@ if TYPE_CHECKING:
 
     from tests.package_source import Module
 
-GROUND = {"clock", "errors", "events", "principal", "secret", "validation"}
+GROUND = {"clock", "errors", "events", "names", "principal", "secret", "validation"}
 PILLARS = {"asgi", "crypto", "policy", "storage"}
-ROOF = {"", "__init__", "__main__", "auth", "commands", "demo", "guards", "settings", "settings_auth", "stack", "testing"}
+ROOF = {
+    "",
+    "__init__",
+    "__main__",
+    "auth",
+    "commands",
+    "demo",
+    "guards",
+    "settings",
+    "settings_auth",
+    "stack",
+    "testing",
+}
 SHELLS = {"endpoints", "middleware"}
 
 MAY_IMPORT = {

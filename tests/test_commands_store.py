@@ -202,10 +202,25 @@ def test_a_wrong_usage_shows_no_password(
     assert PASSWORD not in out + err
 
 
+LOSE = """
+    CREATE FUNCTION "{schema}".lose() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+    CREATE TRIGGER lose BEFORE INSERT ON "{schema}".one_time_values
+        FOR EACH ROW EXECUTE FUNCTION "{schema}".lose()"""
+
+
 def test_a_value_that_does_not_come_back_is_bad(
+    fresh_schema: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"{POSTGRES_URL}?schema={fresh_schema}&timeout_seconds=20"
+    assert main(["store", "migrate", "--url", url]) == 0
+    asyncio.run(run_sql(LOSE.format(schema=fresh_schema)))
+    assert main(["store", "check", "--url", url]) == 1
+    assert "what was put could not be taken" in capsys.readouterr().out
+
+
+def test_a_server_that_takes_no_writes_is_bad(
     server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A server that refuses writes is found by the round trip."""
     server.ask("CONFIG", "SET", "maxmemory", "1")
     try:
         assert main(["store", "check", "--url", f"{server.url}?timeout_seconds=20"]) == 1

@@ -27,6 +27,8 @@ def test_the_walk_keeps_every_promise() -> None:
     assert "BROKEN" not in done.stdout
     for wire in ("> OPTIONS /visits", "< 429", "retry-after", "< 204", "set-cookie"):
         assert wire in done.stdout
+    for step in ("register", "verify", "mfa/confirm", "login", "reset-password", "sessions"):
+        assert f" /auth/{step}" in done.stdout
     assert done.stderr == ""
 
 

@@ -11,6 +11,7 @@ from asgi_security import MemoryStore
 from asgi_security.auth import auth_routes
 from asgi_security.errors import ConfigError
 from asgi_security.policy.mfa import MfaConfig
+from asgi_security.secret import Secret
 from asgi_security.settings_auth import load_auth
 from asgi_security.storage.memory import MemoryStore as Memory
 from tests.flows.account_world import Mailbox
@@ -24,7 +25,7 @@ ENOUGH = {"AUTH_SECRET": SECRET, "AUTH_SITE_URL": SITE, "AUTH_PASSWORD_BREACH_CH
 MICROSOFT = {"AUTH_MS_CLIENT_ID": "m", "AUTH_MS_CLIENT_SECRET": "secret"}
 
 
-def load(store: Any = None, *, fields: dict[str, Any] | None = None, **env: str) -> Auth:
+def load(store: Any = None, *, fields: Any = None, **env: str) -> Auth:
     store = MemoryStore() if store is None else store
     return load_auth(store, sender=Mailbox(), env={**ENOUGH, **env}, **(fields or {}))
 
@@ -110,7 +111,7 @@ def test_P24_access_tokens_have_the_keys_of_their_variables() -> None:
         AUTH_JWT__SECRET=OTHER, AUTH_JWT__OLD_SECRETS=f"{OLD}", AUTH_JWT__LIFETIME_SECONDS="600"
     )
     assert auth.jwt.optional is True
-    assert [each.reveal() for each in auth.jwt.old_secrets] == [OLD.encode()]
+    assert auth.jwt.old_secrets == (Secret(OLD),)
     assert auth.jwt.secret is not None
     config = auth.refresh._config
     assert config.access_lifetime_seconds == 600
@@ -263,10 +264,7 @@ CLIENTS = json.dumps([{"client_id": "app", "client_secret": OTHER}])
 def test_P13_clients() -> None:
     required = {"AUTH_REQUIRE_CLIENT_SECRET_ON_PASSWORD_LOGIN": "true"}
     auth = load(AUTH_PASSWORD_CLIENTS=CLIENTS, **required)
-    assert auth.endpoints.password_clients is not None
-    assert {name: one.reveal() for name, one in auth.endpoints.password_clients.items()} == {
-        "app": OTHER.encode()
-    }  # type: ignore[union-attr]
+    assert auth.endpoints.password_clients == {"app": Secret(OTHER)}
     assert load(AUTH_PASSWORD_CLIENTS=CLIENTS).endpoints.password_clients is None
     assert "password_clients" in str(find_problems(**required))
     short = json.dumps([{"client_id": "app", "client_secret": "short"}])

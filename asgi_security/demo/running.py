@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import tempfile
 import threading
 import time
@@ -12,18 +13,22 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from asgi_security import open_store
+from asgi_security.demo.accounts import Mailbox, add_accounts
 from asgi_security.demo.guarded import Switch, World, build_app, build_guards
+from asgi_security.demo.living import walk_life
 from asgi_security.demo.walking import Walk, walk_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from asgi_security.asgi.types import ASGIApp
 
 _START_SECONDS = 15.0
 _POLL_SECONDS = 0.02
 
 
 @contextmanager
-def serve_in_thread(app: Switch, port: int) -> Iterator[str]:
+def serve_in_thread(app: ASGIApp, port: int) -> Iterator[str]:
     """Run uvicorn in a thread until the block ends; yields the base URL.
 
     Raises:
@@ -54,20 +59,32 @@ def run_demo(*, serve: bool = False, port: int = 0) -> int:
         world = World(open_store(f"sqlite:///{path}"))
         app = build_app(world)
         switch = Switch(build_guards(app, world))
+        mailbox = Mailbox()
 
         def deploy() -> None:
             switch.app = build_guards(app, world)
 
-        with serve_in_thread(switch, port) as url:
+        port = port or _pick_port()
+        site = f"http://127.0.0.1:{port}"
+        whole = add_accounts(switch, world, site, None if serve else mailbox)
+        with serve_in_thread(whole, port) as url:
             if serve:
                 return _wait(url)
             walk = Walk(url, world, deploy)
             walk_all(walk)
+            walk_life(walk, mailbox)
         return walk.report()
 
 
+def _pick_port() -> int:
+    """Find a free port, which the links in mails have to name before the server has it."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
 def _wait(url: str) -> int:
-    print(f"serving {url} until you press Ctrl-C")  # noqa: T201 -- a command's output
+    print(f"serving {url} and {url}/auth until you press Ctrl-C")  # noqa: T201 -- a command's output
     try:
         threading.Event().wait()
     except KeyboardInterrupt:

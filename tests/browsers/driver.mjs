@@ -91,6 +91,16 @@ function describe(response) {
   return response && { status: response.status(), headers: response.headers() };
 }
 
+function find(xpath) {
+  return `document.evaluate(${JSON.stringify(xpath)}, document, null, 9, null).singleNodeValue`;
+}
+
+// By the keyboard, and not by puppeteer's clicks and selectors: in Firefox without script, what
+// those run in the page never comes to an end.
+async function focus(name, xpath) {
+  await pages.get(name).page.evaluate(`${find(xpath)}.focus()`);
+}
+
 const commands = {
   // A context has its own cookies and its own cache.
   async open({ name }) {
@@ -117,27 +127,32 @@ const commands = {
     const [response] = await Promise.all([arrived, page.evaluate(script)]);
     return describe(response);
   },
-  async type({ name, selector, text }) {
-    await pages.get(name).page.type(selector, text);
+  async type({ name, xpath, text }) {
+    await focus(name, xpath);
+    await pages.get(name).page.keyboard.type(text);
   },
-  // Presses by the keyboard: for a click, puppeteer asks the page whether it can be seen, and
-  // Firefox does not let it answer without script.
-  async press({ name, selector }) {
-    const { page } = pages.get(name);
-    await page.focus(selector);
-    await page.keyboard.press('Enter');
+  async press({ name, xpath }) {
+    await focus(name, xpath);
+    await pages.get(name).page.keyboard.press('Enter');
   },
   // Presses what leads to another page, and waits for that.
-  async follow({ name, selector }) {
+  async follow({ name, xpath }) {
     const { page } = pages.get(name);
+    await focus(name, xpath);
     const arrived = page.waitForNavigation({ waitUntil: 'load' });
-    const [response] = await Promise.all([arrived, commands.press({ name, selector })]);
+    const [response] = await Promise.all([arrived, page.keyboard.press('Enter')]);
     return { ...describe(response), url: page.url() };
   },
   // Reads the QR code that an element looks like on the screen.
-  async scan({ name, selector }) {
-    const element = await pages.get(name).page.$(selector);
-    const { data, width, height } = PNG.sync.read(Buffer.from(await element.screenshot()));
+  async scan({ name, xpath }) {
+    const { page } = pages.get(name);
+    const clip = await page.evaluate(
+      `(() => {
+        const { x, y, width, height } = ${find(xpath)}.getBoundingClientRect();
+        return { x: x + scrollX, y: y + scrollY, width, height };
+      })()`,
+    );
+    const { data, width, height } = PNG.sync.read(Buffer.from(await page.screenshot({ clip })));
     return jsQR(new Uint8ClampedArray(data), width, height)?.data;
   },
   async evaluate({ name, script }) {

@@ -81,19 +81,20 @@ class Page:
         """Run a script that leads to another page, and wait for that."""
         return Answer(**self.ask("leave", script=script))
 
-    def type(self, selector: str, text: str) -> None:
-        self.ask("type", selector=selector, text=text)
+    def type(self, xpath: str, text: str) -> None:
+        self.ask("type", xpath=xpath, text=text)
 
-    def press(self, selector: str) -> None:
-        self.ask("press", selector=selector)
+    def press(self, xpath: str) -> None:
+        """Press what stays on the page, by the keyboard."""
+        self.ask("press", xpath=xpath)
 
-    def follow(self, selector: str) -> Arrived:
+    def follow(self, xpath: str) -> Arrived:
         """Press what leads to another page, and wait for that."""
-        return Arrived(**self.ask("follow", selector=selector))
+        return Arrived(**self.ask("follow", xpath=xpath))
 
-    def scan(self, selector: str) -> str:
+    def scan(self, xpath: str) -> str:
         """Read the QR code that an element looks like."""
-        found: str | None = self.ask("scan", selector=selector)
+        found: str | None = self.ask("scan", xpath=xpath)
         assert found is not None, "no QR code that could be read"
         return found
 

@@ -68,14 +68,14 @@ class Walk:
         """Type into the form with this button, the first of several, and press it."""
         form = f'(//form[descendant::button[normalize-space()="{button}"]])[1]'
         for name, text in typed.items():
-            self.page.type(f'::-p-xpath({form}//input[@name="{name}"])', text)
-        self._arrive(self.page.follow(f"::-p-xpath({form}//button)"))
+            self.page.type(f'{form}//input[@name="{name}"]', text)
+        self._arrive(self.page.follow(f"{form}//button"))
 
     def follow(self, text: str) -> None:
-        self._arrive(self.page.follow(f'::-p-xpath(//a[normalize-space()="{text}"])'))
+        self._arrive(self.page.follow(f'//a[normalize-space()="{text}"]'))
 
     def unfold(self, summary: str) -> None:
-        self.page.press(f'::-p-xpath(//summary[normalize-space()="{summary}"])')
+        self.page.press(f'//summary[normalize-space()="{summary}"]')
 
     def read(self, selector: str) -> str:
         text: str = self.page.ask(
@@ -137,7 +137,7 @@ def enrol(walk: Walk) -> tuple[Authenticator, str]:
     walk.goto("/auth/account")
     walk.follow("Set up an authenticator")
     walk.submit("Show me the QR code")
-    (secret,) = parse_qs(urlsplit(walk.page.scan("svg")).query)["secret"]
+    (secret,) = parse_qs(urlsplit(walk.page.scan("//*[local-name()='svg']")).query)["secret"]
     assert walk.read(".secret").replace(" ", "") == secret
     authenticator = Authenticator(secret)
     walk.submit("Confirm", code=authenticator.show())

@@ -17,7 +17,9 @@ from starlette.routing import Mount, Route
 from asgi_security import MemoryStore
 from asgi_security.auth import Auth, auth_routes
 from asgi_security.policy.forms import FORM_TYPE
+from asgi_security.policy.jwt import JwtConfig
 from asgi_security.policy.lockout import LockoutConfig, LockoutRules
+from asgi_security.policy.refresh import RefreshConfig
 from asgi_security.storage.protocols import Account, AccountCreated
 from asgi_security.testing import EventRecorder, FakeClock, SeededEntropy
 from tests.flows.account_world import (
@@ -50,6 +52,13 @@ UNTIRING = LockoutConfig(
 )
 
 
+def build_tokens(**fields: Any) -> dict[str, Any]:
+    """Return the arguments of an `Auth` whose tokens have keys of their own."""
+    config = RefreshConfig(secret="r" * 32, access_secret="x" * 32, **fields)
+    jwt = JwtConfig(secret="x" * 32, optional=True, dangerously_accept_any_audience=True)
+    return {"refresh": config, "jwt": jwt}
+
+
 class Site:
     """The routes of `Auth` at /auth behind its guards, and an app that says what it is told.
 
@@ -66,7 +75,7 @@ class Site:
         self,
         store: Any = None,
         *,
-        transport: str = "session",
+        transport: Any = "session",
         endpoints: dict[str, Any] | None = None,
         guards: dict[str, Any] | None = None,
         wrap: Callable[[ASGIApp], ASGIApp] = lambda app: app,

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from asgi_security.policy.login import LoginConfig
-from asgi_security.policy.refresh import RefreshConfig
-from tests.endpoints.site import BETTER, NAME, WRONG, Browser, Site, race
+from tests.endpoints.site import BETTER, NAME, WRONG, Site, build_tokens, race
 
 if TYPE_CHECKING:
     from asgi_security.storage.protocols import Store
+    from tests.endpoints.site import Browser
 
 pytestmark = pytest.mark.anyio
 
@@ -21,10 +21,7 @@ SECONDS = 30.0
 
 
 def build_site(store: Store, **options: Any) -> Site:
-    site = Site(store, login=LoginConfig(store_timeout_seconds=SECONDS), **options)
-    # A hundred hashes at once need a longer queue than a site should have.
-    site.auth.passwords._lanes._waiting = 1000
-    return site
+    return Site(store, login=LoginConfig(store_timeout_seconds=SECONDS), **options)
 
 
 async def test_E14_wrong_guesses(store: Store) -> None:
@@ -67,10 +64,8 @@ async def test_R81_refreshes_of_one_token(store: Store) -> None:
 
 
 async def test_P17_without_grace_one_refresh_goes_through(store: Store) -> None:
-    config = RefreshConfig(
-        secret="r" * 32, access_secret="x" * 32, grace_seconds=0, store_timeout_seconds=SECONDS
-    )
-    site = build_site(store, transport="bearer", refresh=config)
+    tokens = build_tokens(grace_seconds=0, store_timeout_seconds=SECONDS)
+    site = build_site(store, transport="bearer", **tokens)
     await site.add()
     browser = await site.sign_in()
     token = browser.refresh_token

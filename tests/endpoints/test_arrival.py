@@ -64,7 +64,7 @@ async def test_a_store_that_fails_hands_over_nothing() -> None:
     ],
 )
 async def test_tokens_are_shown_only_where_they_would_be_lost(
-    endpoints: dict[str, Any], shown: bool
+    endpoints: dict[str, Any], *, shown: bool
 ) -> None:
     site = Site(transport="bearer", endpoints=endpoints)
     await site.add()

@@ -225,7 +225,7 @@ async def test_M94_the_second_factor_is_asked_for_here_too(transport: str) -> No
 
 
 async def test_F95_a_rule_that_fails_lets_nobody_in() -> None:
-    config = MfaConfig(issuer="A", secret="m" * 32, is_due=lambda *_: 7)  # type: ignore[arg-type,return-value]
+    config = MfaConfig(issuer="A", secret="m" * 32, is_due=lambda *_: 7)  # type: ignore[arg-type]
     site = build_site(mfa=config)
     browser = site.browser()
     assert (await log_in(browser)).status_code == 503

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from asgi_security.policy.refresh import RefreshConfig
-from tests.endpoints.site import NAME, Site, find_cookie, race
+from tests.endpoints.site import NAME, Site, build_tokens, find_cookie, race
 
 if TYPE_CHECKING:
     import httpx
@@ -53,13 +52,7 @@ async def test_R80_P18_tokens_go_from_hand_to_hand_and_stay_one_login() -> None:
 
 
 async def test_R80_no_rotation_moves_the_end_of_a_login() -> None:
-    config = RefreshConfig(
-        secret="r" * 32,
-        access_secret="x" * 32,
-        idle_timeout_seconds=1000,
-        absolute_timeout_seconds=1800,
-    )
-    site = await open_site(refresh=config)
+    site = await open_site(**build_tokens(idle_timeout_seconds=1000, absolute_timeout_seconds=1800))
     browser = await site.sign_in()
     for _ in range(2):
         site.clock.advance(800)

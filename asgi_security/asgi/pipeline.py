@@ -197,8 +197,7 @@ class Pipeline:
 
     def _enter(self, exchange: Exchange) -> Entered:
         """Collect the wanted headers in one pass, and let the request in, layer by layer."""
-        wanted = self._wanted
-        found = exchange.headers
+        wanted, found = self._wanted, exchange.headers
         if wanted:
             for name, value in exchange.scope.get("headers", ()):
                 if name in wanted:

@@ -24,7 +24,7 @@ from asgi_security.policy.access_rules import AccessConfig
 from asgi_security.principal import Principal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from asgi_security.testing import EventRecorder
 
@@ -41,6 +41,7 @@ class Facts:
 
     principal: Principal | None = None
     session: Any = None
+    claims: Mapping[str, Any] | None = None
 
 
 class Session(dict[str, Any]):

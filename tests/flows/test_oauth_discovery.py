@@ -109,16 +109,17 @@ async def test_one_who_gives_up_takes_nobody_with_him() -> None:
     published = Published("discovery_slow", timeout_seconds=0.5)
     done: list[bool] = []
 
-    async def give_up() -> None:
-        with anyio.move_on_after(0.1):
-            await published.endpoints.load(NOW)
-
     async def wait() -> None:
         done.append(await published.endpoints.load(NOW) is None)
 
-    async with anyio.create_task_group() as group:
-        group.start_soon(give_up)
+    async with anyio.create_task_group() as group, anyio.create_task_group() as leaders:
+        leaders.start_soon(published.endpoints.load, NOW)
+        # He is the one who asks, and the other waits for him.
+        while not await published.count():  # noqa: ASYNC110 -- the provider is another process
+            await anyio.sleep(0.01)
         group.start_soon(wait)
+        await anyio.sleep(0.05)
+        leaders.cancel_scope.cancel()
     assert done == [True]
     assert published.reasons == ["timeout"]
     assert await published.count() == 2  # the second one fetched for himself

@@ -41,7 +41,10 @@ def log_event(event: SecurityEvent) -> None:
     """Write the event to the logger `asgi_security`; the sink that is used when none is given."""
     import logging  # noqa: PLC0415 -- a user whose stack reports nothing never pays for it
 
-    logging.getLogger("asgi_security").log(
+    logger = logging.getLogger("asgi_security")
+    if not logger.isEnabledFor(event.severity):  # a flood of refusals need not be put into words
+        return
+    logger.log(
         event.severity,
         "%s %s",
         event.name,

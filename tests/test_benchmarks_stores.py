@@ -28,6 +28,7 @@ from benchmarks.stores.places import BACKENDS, MissingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from benchmarks.stores.duels import Duel
 
@@ -294,6 +295,22 @@ def test_the_command_writes_what_it_measured(
     assert [one["met"] for one in document["stores_duels"]] == [False, True, None, None]
     assert "not met" in err
     assert [duel.backend for duel in asked[1][0]] == ["memory", "memory"]  # type: ignore[attr-defined]
+
+
+def test_what_was_measured_outlives_a_run_that_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def run(function: Any, *arguments: Any) -> StoreResult:
+        if arguments[0] == "redis":
+            raise KeyboardInterrupt
+        return _build_results()[0]
+
+    monkeypatch.setattr(command, "in_own_process", run)
+    target = tmp_path / "run.json"
+    with pytest.raises(KeyboardInterrupt):
+        main(["stores", "--on", "memory", "--on", "redis", "--json", str(target)])
+    (kept,) = json.loads(target.read_text(encoding="utf-8"))["stores"]
+    assert kept["backend"] == "memory"
 
 
 def test_no_keys_is_a_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,12 +9,9 @@ from asgi_security.asgi.headers import copy_headers
 from asgi_security.asgi.refusals import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from asgi_security.asgi.context import SecurityContext
+    from asgi_security.asgi.exits import Exits
     from asgi_security.asgi.types import Message, Receive, Scope, Send
-
-    Hook: TypeAlias = Callable[["Exchange", Any], "Left"]
 
 Entered: TypeAlias = Answer | Awaitable[Answer | None] | None
 Left: TypeAlias = Awaitable[None] | None
@@ -58,18 +55,6 @@ class Layer:
 
     def finish(self, exchange: Exchange, error: BaseException | None) -> Left:
         """Clean up when the app has returned, or has raised `error`; the answer has gone out."""
-
-
-class Exits:
-    """What a response passes on its way out of those layers that the request has passed."""
-
-    __slots__ = ("accept", "calm", "leave")
-
-    def __init__(self, leave: Hook, accept: Hook, calm: frozenset[bytes]) -> None:
-        self.leave = leave
-        self.accept = accept
-        self.calm = calm
-        """The common response header names, in lower case, that none of the layers minds."""
 
 
 class Exchange:

@@ -19,14 +19,14 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from asgi_security.asgi.context import CONTEXT_KEY, SecurityContext, current_context
-from asgi_security.asgi.headers import COMMON_NAMES
-from asgi_security.asgi.layers import Exchange, Exits, Layer
+from asgi_security.asgi.exits import build_exits, build_finisher
+from asgi_security.asgi.layers import Exchange, Layer
 from asgi_security.asgi.refusals import Refusal, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable
 
-    from asgi_security.asgi.layers import Entered, Hook, Left
+    from asgi_security.asgi.layers import Entered
     from asgi_security.asgi.refusals import Answer
     from asgi_security.asgi.types import ASGIApp, Receive, Scope, Send
 
@@ -39,47 +39,6 @@ _reset_current = current_context.reset
 _PLAIN_TEXT = b"text/plain; charset=utf-8"
 
 DEFAULT_ERROR_BODY = b"Internal Server Error"
-
-
-def _compile_exits(layers: Sequence[Layer]) -> Exits | None:
-    """Build what a response passes, innermost first; None where no layer edits any."""
-    inward = layers[::-1]
-    leaves = [layer.leave for layer in inward if type(layer).leave is not Layer.leave]
-    accepts = [layer.accept for layer in inward if type(layer).accept is not Layer.accept]
-    if not leaves and not accepts:
-        return None
-    calm = COMMON_NAMES.difference(*(layer.minds for layer in layers))
-    return Exits(_join(leaves), _join(accepts), calm)
-
-
-def _compile_finisher(layers: Sequence[Layer]) -> Hook | None:
-    finishes = [layer.finish for layer in layers[::-1] if type(layer).finish is not Layer.finish]
-    return _join(finishes) if finishes else None
-
-
-def _join(hooks: Sequence[Hook]) -> Hook:
-    """Make one hook of several, called in this order; a single one stays what it is."""
-    if len(hooks) == 1:
-        return hooks[0]
-
-    def join(exchange: Exchange, subject: Any) -> Left:
-        for position, hook in enumerate(hooks, 1):
-            pending = hook(exchange, subject)
-            if pending is not None:
-                return _go_on(pending, hooks[position:], exchange, subject)
-        return None
-
-    return join
-
-
-async def _go_on(
-    pending: Awaitable[None], hooks: Sequence[Hook], exchange: Exchange, subject: Any
-) -> None:
-    await pending
-    for hook in hooks:
-        more = hook(exchange, subject)
-        if more is not None:
-            await more
 
 
 def _accept_keyword_app(initialise: Callable[..., None]) -> Callable[..., None]:
@@ -140,8 +99,8 @@ class Pipeline:
         self._needs_headers = all(own[index].needs_headers for index, _ in self._enters)
         self._count = len(own)
         # Both by how many layers the request has passed: a refusal meets only those outside it.
-        self._exits = tuple(_compile_exits(own[:count]) for count in range(len(own) + 1))
-        self._finishers = tuple(_compile_finisher(own[:count]) for count in range(len(own) + 1))
+        self._exits = tuple(build_exits(own[:count]) for count in range(len(own) + 1))
+        self._finishers = tuple(build_finisher(own[:count]) for count in range(len(own) + 1))
         self._all_exits = self._exits[-1]
 
     # One coroutine on purpose: every further one would cost every request 0.1 us. And to begin a
@@ -197,7 +156,8 @@ class Pipeline:
 
     def _enter(self, exchange: Exchange) -> Entered:
         """Collect the wanted headers in one pass, and let the request in, layer by layer."""
-        wanted, found = self._wanted, exchange.headers
+        wanted = self._wanted
+        found = exchange.headers
         if wanted:
             for name, value in exchange.scope.get("headers", ()):
                 if name in wanted:

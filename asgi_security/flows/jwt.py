@@ -118,6 +118,7 @@ class JwtVerifier:
                 url, config, events=events, on_change=self._cache.clear, transport=transport
             ),
         )
+        self._longest = config.max_token_bytes
         self._check: RevocationCheck | None = None
         if config.revocations is not None:
             self._check = RevocationCheck(
@@ -132,6 +133,8 @@ class JwtVerifier:
 
     def try_verify(self, token: bytes, *, now: float) -> Verified | Refused | None:
         """Verify all but revocation, or return None when keys must be waited for first."""
+        if len(token) > self._longest:  # before anything walks over all of it
+            return REFUSED["too_long"]
         known = self._cache.get(token)
         if known is not None:
             verified, source = known

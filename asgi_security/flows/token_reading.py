@@ -6,9 +6,8 @@ then be right under those of that very issuer, so that equal key ids never meet.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from asgi_security.crypto.algorithms import PUBLIC_KEY_ALGORITHMS
 from asgi_security.crypto.jwt import (
@@ -44,16 +43,27 @@ if TYPE_CHECKING:
 Reason: TypeAlias = JwsReason | ClaimReason | Literal["too_long", "revoked"]
 
 
-@dataclass(frozen=True)
 class Verified:
     """A token that is good. What it holds is read-only, as requests share it.
 
-    Without slots, so that what not everyone asks for is made once, when it is first asked for.
+    A plain class, because every new token makes one: a frozen dataclass costs three times as much.
+    What not everyone asks for is made once, when it is first asked for.
     """
 
-    claims: Mapping[str, Any]
-    lifetime: Lifetime
-    jws: VerifiedJws = field(repr=False)
+    __slots__ = ("_names", "_principal", "_scopes", "attachment", "claims", "jws", "lifetime")
+
+    def __init__(self, claims: Mapping[str, Any], lifetime: Lifetime, jws: VerifiedJws) -> None:
+        self.claims: Final = claims
+        self.lifetime: Final = lifetime
+        self.jws: Final = jws
+        self._scopes: frozenset[str] | None = None
+        self._principal: Principal | None = None
+        self._names: TokenNames | None = None
+        self.attachment: Any = None
+        """Room for what a shell derives from the token, and wants at hand with it."""
+
+    def __repr__(self) -> str:
+        return f"<Verified token, key {self.key}>"
 
     @property
     def header(self) -> Mapping[str, Any]:
@@ -70,35 +80,40 @@ class Verified:
         """The id of the key that it was verified with."""
         return self.jws.key_id
 
-    @cached_property
+    @property
     def scopes(self) -> frozenset[str]:
         """The `scope` claim."""
-        return parse_scopes(self.claims)
+        found = self._scopes
+        if found is None:
+            found = self._scopes = parse_scopes(self.claims)
+        return found
 
-    @cached_property
+    @property
     def granted(self) -> tuple[str, ...]:
         """The scopes in order, as Starlette's credentials list them."""
         return tuple(sorted(self.scopes))
 
-    @cached_property
+    @property
     def principal(self) -> Principal | None:
         """Who it speaks for; None for a token without `sub`."""
         claims = self.claims
-        subject = claims.get("sub")
-        if not subject:
-            return None
-        return Principal(
-            subject=subject,
-            via="jwt",
-            roles=parse_roles(claims),
-            scopes=self.scopes,
-            claims=claims,
-        )
+        if self._principal is None and claims.get("sub"):
+            self._principal = Principal(
+                subject=claims["sub"],
+                via="jwt",
+                roles=parse_roles(claims),
+                scopes=self.scopes,
+                claims=claims,
+            )
+        return self._principal
 
-    @cached_property
+    @property
     def names(self) -> TokenNames:
         """What it may be revoked by."""
-        return compute_names(self.claims, self.jws.signed)
+        found = self._names
+        if found is None:
+            found = self._names = compute_names(self.claims, self.jws.signed)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +210,7 @@ class TokenReader:
     def decide_instant(self, verified: Verified, *, now: float) -> Verified | Refused:
         """Return the token if it may be used at this instant."""
         lifetime = verified.lifetime
-        if lifetime.begins_at <= now < lifetime.ends_at:
+        if lifetime.includes(now):
             return verified
         reason = self._claims.decide_instant(lifetime, verified.claims, now=now)
         return verified if reason is None else REFUSED[reason]

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from asgi_security.clock import Clock
     from asgi_security.events import EventSink
     from asgi_security.flows.jwt import Outcome
-    from asgi_security.policy.bearer import Found
+    from asgi_security.policy.bearer import Presented
 
 _TOKEN_ENDED = 4001
 _TRY_AGAIN_LATER = 1013  # IANA WebSocket close codes
@@ -73,20 +73,22 @@ class JwtLayer(Layer):
     def enter(self, exchange: Exchange) -> Entered:
         """Let the request pass as its token's subject, or refuse it."""
         authorization = exchange.headers.get(b"authorization", ())
+        found: Presented | Fault
         if self._bearer.header_only and exchange.scope["type"] == "http":
-            found = find_in_header(authorization)
+            token = find_in_header(authorization)
+            found = (token, "header") if isinstance(token, bytes) else token
         else:
             found = self._bearer.decide(authorization, self._gather(exchange))
-        if isinstance(found, Fault):
+        if not isinstance(found, tuple):
             return self._obey_fault(exchange, found)
         now = self._clock()
-        outcome = self._verifier.try_verify(found.token, now=now)
+        outcome = self._verifier.try_verify(found[0], now=now)
         if outcome is None or (self._verifier.asks_store and isinstance(outcome, Verified)):
             return self._enter_later(exchange, found, now)
         return self._obey(exchange, found, outcome)
 
-    async def _enter_later(self, exchange: Exchange, found: Found, now: float) -> Answer | None:
-        outcome = await self._verifier.verify(found.token, now=now)
+    async def _enter_later(self, exchange: Exchange, found: Presented, now: float) -> Answer | None:
+        outcome = await self._verifier.verify(found[0], now=now)
         return self._obey(exchange, found, outcome)
 
     def accept(self, exchange: Exchange, start: Message) -> None:
@@ -117,33 +119,37 @@ class JwtLayer(Layer):
             return None
         return self._refusals.by_fault[fault]
 
-    def _obey(self, exchange: Exchange, found: Found, outcome: Outcome) -> Refusal | None:
-        if isinstance(outcome, Unavailable):
-            return self._refusals.unavailable
-        if isinstance(outcome, Refused):
-            self._report(outcome.reason)
-            if outcome.reason == "malformed" and not is_b64token(found.token):
-                return self._refusals.by_fault[Fault.MALFORMED]
-            return self._refusals.by_reason.get(outcome.reason, self._refusals.invalid_token)
+    def _obey(self, exchange: Exchange, found: Presented, outcome: Outcome) -> Refusal | None:
+        if not isinstance(outcome, Verified):
+            return self._refuse(found[0], outcome)
         if self._scopes and not self._scopes <= outcome.scopes:
             self._report("insufficient_scope")
             return self._refusals.insufficient_scope
         _set_user(exchange, outcome)
-        if found.place != "header":
-            exchange.notes[self] = found.place
+        if found[1] != "header":
+            exchange.notes[self] = found[1]
         if exchange.scope["type"] == "websocket":
             self._prepare_websocket(exchange, found, outcome)
         return None
 
-    def _prepare_websocket(self, exchange: Exchange, found: Found, verified: Verified) -> None:
-        if found.place == "subprotocol":
-            hidden = (self._config.websocket_protocol, found.token.decode("latin-1"))
+    def _refuse(self, token: bytes, outcome: Refused | Unavailable) -> Refusal:
+        if isinstance(outcome, Unavailable):
+            return self._refusals.unavailable
+        self._report(outcome.reason)
+        if outcome.reason == "malformed" and not is_b64token(token):
+            return self._refusals.by_fault[Fault.MALFORMED]
+        return self._refusals.by_reason.get(outcome.reason, self._refusals.invalid_token)
+
+    def _prepare_websocket(self, exchange: Exchange, found: Presented, verified: Verified) -> None:
+        token, place = found
+        if place == "subprotocol":
+            hidden = (self._config.websocket_protocol, token.decode("latin-1"))
             offered = exchange.scope["subprotocols"]
             exchange.scope["subprotocols"] = [name for name in offered if name not in hidden]
         every = self._config.recheck_every_seconds
         if every is not None:
             exchange.receive = _Watch(
-                exchange, self._verifier, found.token, verified, every=every, clock=self._clock
+                exchange, self._verifier, token, verified, every=every, clock=self._clock
             )
 
     def _report(self, reason: str) -> None:
@@ -161,7 +167,7 @@ class QueryJwtLayer(JwtLayer):
 
 
 class _Refusals:
-    """Every refusal that a configuration can give, built once."""
+    """Every refusal that a configuration can give."""
 
     def __init__(self, config: JwtConfig) -> None:
         challenges = Challenges(config)
@@ -196,12 +202,9 @@ class _Refusals:
 
 @cache
 def _load_starlette() -> tuple[Any, Any]:
-    from starlette.authentication import (  # noqa: PLC0415 -- only who authenticates pays for it
-        AuthCredentials,
-        UnauthenticatedUser,
-    )
+    from starlette import authentication  # noqa: PLC0415 -- only who authenticates pays for it
 
-    return AuthCredentials, UnauthenticatedUser()
+    return authentication.AuthCredentials, authentication.UnauthenticatedUser()
 
 
 def _set_user(exchange: Exchange, verified: Verified | None) -> None:
@@ -211,10 +214,13 @@ def _set_user(exchange: Exchange, verified: Verified | None) -> None:
     if verified is None:
         scope["user"], scope["auth"] = nobody, make_credentials()
         return
-    context, principal = exchange.context, verified.principal
+    if verified.attachment is None:
+        verified.attachment = verified.principal, verified.granted
+    principal, granted = verified.attachment
+    context = exchange.context
     context.claims, context.principal, context.private = verified.claims, principal, True
     scope["user"] = nobody if principal is None else principal
-    scope["auth"] = make_credentials(verified.granted)
+    scope["auth"] = make_credentials(granted)  # new each time: an app may add to its list
 
 
 class _Watch:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from asgi_security.policy.jwt import JwtConfig
 
 Place: TypeAlias = Literal["header", "subprotocol", "query", "cookie"]
+Presented: TypeAlias = "tuple[bytes, Place]"
+"""A token and where it was: what a `Found` is."""
 
 _B64TOKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
 _SCHEME = b"bearer"
@@ -52,6 +54,9 @@ class Fault(Enum):
     REPEATED = "repeated"
     FORGEABLE = "forgeable"
     """A cookie on a request that another site could have caused."""
+
+
+_ABSENT = Fault.ABSENT  # to look a member up costs a tenth of a microsecond
 
 
 class RequestFacts(NamedTuple):
@@ -99,8 +104,8 @@ class BearerPolicy:
         """Find the one token; two of them, wherever they are, are a fault (RFC 6750 section 2)."""
         found: list[Found] = []
         in_header = find_in_header(authorization)
-        if isinstance(in_header, Found):
-            found.append(in_header)
+        if not isinstance(in_header, Fault):
+            found.append(Found(in_header, "header"))
         elif in_header is not Fault.ABSENT:
             return in_header
         if facts.method is None and self._protocol is not None:
@@ -136,23 +141,22 @@ class BearerPolicy:
         return list(facts.fetch_sites) == [b"same-origin"]
 
 
-def find_in_header(authorization: Sequence[bytes]) -> Found | Fault:
+def find_in_header(authorization: Sequence[bytes]) -> bytes | Fault:
     """Find the token in the Authorization lines.
 
     >>> find_in_header([b"bearer abc"])
-    Found(token=b'abc', place='header')
+    b'abc'
     >>> find_in_header([b"Basic abc"])
     <Fault.ABSENT: 'absent'>
     """
     if not authorization:
-        return Fault.ABSENT
+        return _ABSENT
     if len(authorization) > 1:
         return Fault.REPEATED
     scheme, _, token = authorization[0].partition(b" ")
-    if scheme.lower() != _SCHEME:
-        return Fault.ABSENT
-    token = token.strip(b" ")
-    return Found(token, "header") if token else Fault.MALFORMED
+    if scheme != b"Bearer" and scheme.lower() != _SCHEME:
+        return _ABSENT
+    return token.strip(b" ") or Fault.MALFORMED
 
 
 def find_in_subprotocols(offered: Sequence[str], marker: str) -> bytes | None:

@@ -19,7 +19,7 @@ from benchmarks.stores.places import BACKENDS
 from benchmarks.stores.tables import print_stores
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.stores.duels import DuelResult
     from benchmarks.stores.filling import StoreResult
@@ -98,13 +98,11 @@ def compute_growth(results: Sequence[StoreResult]) -> tuple[Growth, ...]:
     return tuple(found)
 
 
-def run(effort: StoresEffort, backends: Sequence[str], postgres_url: str) -> list[StoreResult]:
+def run(effort: StoresEffort, backends: Sequence[str], postgres_url: str) -> Iterator[StoreResult]:
     """Measure the backends, one after the other, each in a fresh process."""
-    results: list[StoreResult] = []
     for backend in backends:
         print(f"{backend} ...", file=sys.stderr, flush=True)
-        results.append(in_own_process(measure_backend, backend, postgres_url, effort))
-    return results
+        yield in_own_process(measure_backend, backend, postgres_url, effort)
 
 
 def build_part(
@@ -137,7 +135,11 @@ def main(arguments: Sequence[str]) -> int:
     effort = replace(QUICK if options.quick else FULL, sizes=build_sizes(keys))
     backends = options.on or BACKENDS
     postgres_url = os.environ.get("ASGI_SECURITY_TEST_POSTGRES_URL", POSTGRES_URL)
-    results = run(effort, backends, postgres_url)
+    results: list[StoreResult] = []
+    for result in run(effort, backends, postgres_url):
+        results.append(result)
+        if options.json and options.json != "-":  # a run is long, and may be cut off
+            write_json(build_document(build_part(results, (), effort)), options.json)
     chosen = [duel for duel in DUELS if duel.backend in backends]
     print("beside their peers ...", file=sys.stderr, flush=True)
     duels = in_own_process(run_duels, chosen, postgres_url, effort)

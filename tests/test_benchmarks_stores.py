@@ -16,7 +16,7 @@ from asgi_security.storage import protocols
 from asgi_security.storage.protocols import Busy, Conflict, Gone, Locked
 from benchmarks.__main__ import main
 from benchmarks.measure import Quartiles
-from benchmarks.pages.notes import STORE_REASONS
+from benchmarks.pages.notes import GROWTH_REASONS, STORE_REASONS
 from benchmarks.pages.page import write_page
 from benchmarks.pages.stores import draw_stores, list_curves, write_stores
 from benchmarks.stores import command, filling
@@ -234,6 +234,7 @@ def _build_document() -> dict[str, Any]:
         pytest.param("<= 0.60 met", id="a budget that is met"),
         pytest.param("1.310 times raw. No good reason is known", id="a peer that is faster"),
         pytest.param(STORE_REASONS["memory", "session create"], id="a reason"),
+        pytest.param(GROWTH_REASONS["memory"], id="why one grows beyond"),
         pytest.param("missing: aiosqlite", id="a peer that is missing"),
         pytest.param("| attempts | 250 | 100,000 | 1.5 | 7.5 |", id="room and sweeping"),
         pytest.param("| once | 333 | 100,000 | - | - |", id="rows that the server removes"),

@@ -52,13 +52,15 @@ def find_cookies(lines: Sequence[bytes], name: bytes) -> tuple[bytes, ...]:
     >>> find_cookies([b"a=1; b=2; a=1; a=3"], b"a")
     (b'1', b'3')
     """
-    search = _compile_search(name)
     if len(lines) == 1:
-        values = search(lines[0])
-        if len(values) == 1:
-            return (values[0].rstrip(b" \t"),)
-    else:
-        values = [value for line in lines for value in search(line)]
+        before, here, rest = lines[0].partition(name)
+        if not here:
+            return ()
+        # As browsers write it, and once: what most requests come to, in half the time of a search.
+        if rest[:1] == b"=" and name not in rest and (not before or before.endswith(b"; ")):
+            return (rest[1:].partition(b";")[0].strip(b" \t"),)
+    search = _compile_search(name)
+    values = [value for line in lines for value in search(line)]
     found = dict.fromkeys(value.rstrip(b" \t") for value in values)
     return tuple(islice(found, _CANDIDATES))
 
@@ -75,11 +77,13 @@ def make_private(headers: HeaderList) -> bool:
     A response that already says `private`, `no-store` or `no-cache` stays as it is: with an
     argument (`no-cache="set-cookie"`) they cover only the named fields, so those do not count.
     """
-    values = get_values(headers, b"cache-control")
-    if not values:
+    for name, _ in headers:
+        if name == b"cache-control":
+            break
+    else:
         headers.append((b"cache-control", b"private"))
         return False
-    members = parse_list(values)
+    members = parse_list(get_values(headers, b"cache-control"))
     shared = [m for m in members if m == b"public" or m.startswith((b"public=", b"s-maxage"))]
     if not shared:
         if not {b"private", b"no-store", b"no-cache"}.intersection(members):

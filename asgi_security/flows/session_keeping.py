@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from asgi_security.errors import SessionNotLoadedError, StorageError
 from asgi_security.events import SecurityEvent, Severity
@@ -27,20 +27,26 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Written(NamedTuple):
+class Written:
     """The session was written; `cookie` is the Set-Cookie value to send, if one is."""
 
-    cookie: bytes | None
+    __slots__ = ("cookie",)
+
+    def __init__(self, cookie: bytes | None) -> None:
+        self.cookie: Final = cookie
 
 
 Committed: TypeAlias = Written | None
 
 
-class Visitor(NamedTuple):
+class Visitor:
     """Who began a session, for lists that a user looks at; `address` only from trusted sources."""
 
-    user_agent: bytes = b""
-    address: str | None = None
+    __slots__ = ("address", "user_agent")
+
+    def __init__(self, user_agent: bytes = b"", address: str | None = None) -> None:
+        self.user_agent: Final = user_agent
+        self.address: Final = address
 
 
 class SessionKeeper(ABC):
@@ -68,7 +74,8 @@ class SessionKeeper(ABC):
         self._writer = CookieWriter(config.build_cookie())
         self._user_epoch = config.user_epoch
         self._timeout_seconds = config.store_timeout_seconds
-        self._waits = config.user_epoch is not None
+        self.waits: bool = config.user_epoch is not None
+        """Whether a session may have to be awaited."""
         self._is_lazy = config.lazy_load
 
     # -- reading
@@ -79,17 +86,15 @@ class SessionKeeper(ABC):
 
     def needs_load(self, session: Session) -> bool:
         """Tell whether the session must be awaited before the app may read it."""
-        return (
-            self._waits and not self._is_lazy and any(map(self._is_plausible, self.find(session)))
-        )
+        return self.waits and not self._is_lazy and any(map(self._is_plausible, self.find(session)))
 
     def read(self, session: Session) -> None:
         """Fill the session without waiting; see `SessionSource`."""
-        if self._waits and self._is_lazy:
+        if self.waits and self._is_lazy:
             raise SessionNotLoadedError("call `await session.load()` before touching the session")
         values = self.find(session)
         # With something to wait for, whatever was plausible is loaded by now.
-        found = None if self._waits or not values else self._open(values)
+        found = None if self.waits or not values else self._open(values)
         session.fill(found, had_cookie=bool(values))
 
     async def load(self, session: Session) -> None:

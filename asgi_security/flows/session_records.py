@@ -55,7 +55,7 @@ class StoredSessionKeeper(SessionKeeper):
     def __init__(self, config: SessionConfig, *, store: SessionStore, **outside: Any) -> None:
         super().__init__(config, **outside)
         self._store = store
-        self._waits = True
+        self.waits = True
         self._limit = config.max_sessions_per_user
         self._evicts = config.on_limit == "evict"
         self._merges = config.on_conflict == "merge"

@@ -8,7 +8,6 @@ runs. Django: the same, its own `request.session` being another thing. Starlette
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asgi_security.asgi.cookies import find_cookies, make_private
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
 class SessionLayer(Layer):
     """Offers the session to the app, and settles it as the response starts."""
 
+    minds = frozenset({b"vary"})
+
     def __init__(
         self,
         config: SessionConfig,
@@ -45,8 +46,14 @@ class SessionLayer(Layer):
         entropy: Entropy = system_entropy,
         events: EventSink = log_event,
     ) -> None:
-        find = partial(find_cookies, name=str(config.cookie_name).encode())
-        self._keeper = build_keeper(config, find=find, clock=clock, entropy=entropy, events=events)
+        name = str(config.cookie_name).encode()
+        self._keeper = build_keeper(
+            config,
+            find=lambda lines: find_cookies(lines, name),
+            clock=clock,
+            entropy=entropy,
+            events=events,
+        )
         self._survives_failure = config.on_store_error == "anonymous"
         self._unavailable = build_unavailable()
         names = {b"cookie"} if config.store is None else {b"cookie", b"user-agent"}
@@ -57,7 +64,7 @@ class SessionLayer(Layer):
         keeper = self._keeper
         session = Session(keeper, exchange.headers.get(b"cookie", ()))
         exchange.scope["session"] = exchange.context.session = exchange.notes[self] = session
-        return self._load(session) if keeper.needs_load(session) else None
+        return self._load(session) if keeper.waits and keeper.needs_load(session) else None
 
     async def _load(self, session: Session) -> Answer | None:
         try:
@@ -78,12 +85,10 @@ class SessionLayer(Layer):
             return None
         session.varies = True
         headers = start["headers"]
-        for name, _ in headers:
-            if name == b"vary":
-                add_vary(headers, (b"Cookie",))
-                break
-        else:
+        if len(headers) == exchange.plain_lines:
             headers.append((b"vary", b"Cookie"))
+        else:
+            add_vary(headers, (b"Cookie",))
         if session.found is not None:
             exchange.context.private = True
         return self._settle(exchange, session, headers, failed=start["status"] >= 500)

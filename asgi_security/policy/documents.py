@@ -8,10 +8,32 @@ Source: RFC 8259 (JSON).
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# A cycle is found as nesting too deep, so nothing need be noted of what is under way.
+_encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
 _decode = json.JSONDecoder().raw_decode
+
+
+def _build_encode() -> Callable[[object], str]:
+    """Return `_encoder.encode`, in half its time where Python has the accelerator.
+
+    `encode` makes this very object anew for every call.
+    """
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return _encoder.encode
+    write = make(
+        *(None, _encoder.default, json.encoder.encode_basestring_ascii, None),
+        *(_encoder.key_separator, _encoder.item_separator, False, False, False),
+    )
+    return lambda value: "".join(write(value, 0))
+
+
+_encode = _build_encode()
 
 
 def encode_json(value: object) -> bytes:

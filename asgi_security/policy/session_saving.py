@@ -74,8 +74,7 @@ def decide_saving(session: Session, lifetimes: Lifetimes, *, now: float, failed:
     if failed:
         return End(found) if session.ended and session.had_cookie else _KEEP
     data = session.encode_change()
-    is_empty = session.user is None and not session
-    if is_empty:
+    if session.is_empty:
         if session.ended and session.had_cookie:
             return End(found)
         return _KEEP if found is None or data is None else End(found)

@@ -102,6 +102,7 @@ class Session(MutableMapping[str, Any]):
         self._source = source
         self.lines = lines
         """The values of the request's Cookie field, unparsed."""
+        self.accessed = False  # every response asks, and on the class it is found late
 
     # -- what sources and shells call
 
@@ -113,6 +114,11 @@ class Session(MutableMapping[str, Any]):
     def is_filled(self) -> bool:
         """Whether the session has been read in."""
         return self._data is not None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether a session that has been read in holds nothing, and nobody is logged in."""
+        return self._user is None and not self._data
 
     def fill(self, found: Snapshot | None, *, had_cookie: bool) -> None:
         """Take in what was found: None for no live session."""

@@ -80,6 +80,15 @@ STORE_REASONS: Mapping[tuple[str, str], str] = {
 }
 """Why a peer of a store is faster, by backend and operation."""
 
+GROWTH_REASONS: Mapping[str, str] = {
+    "memory": (
+        "*memory*: of a few microseconds, much is waiting for main memory once the rows no longer "
+        "fit into the processor's caches, as in any dictionary of that size; `history` looks "
+        "through the records there are, at most 10,000."
+    ),
+}
+"""Why an operation of a backend grows beyond the budget."""
+
 LEFT_OUT: Mapping[str, str] = {
     "svc-infra": (
         "not in the extra: its OpenTelemetry instrumentation asks for wrapt below 2, and the "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.pages.drawing import draw_lines, show_number
-from benchmarks.pages.notes import STORE_REASONS
+from benchmarks.pages.notes import GROWTH_REASONS, STORE_REASONS
 from benchmarks.pages.tables import build_table
 
 if TYPE_CHECKING:
@@ -122,10 +122,15 @@ def _write_growth(growth: Sequence[Mapping[str, Any]]) -> str:
                     f"<= {one['budget']:.2f} {verdict}",
                 )
             )
+    missed = dict.fromkeys(one["backend"] for one in growth if not one["met"])
+    reasons = "".join(
+        f"\n\n{GROWTH_REASONS.get(name, f'*{name}*: {_NO_REASON}')}" for name in missed
+    )
     return (
         "How many times as long an operation takes beside the last size as beside 10,000 keys, "
         "asked alone: the worst of each backend, and all that miss the budget.\n\n"
         + build_table(("backend", "operation", "ratio", "budget"), lines)
+        + reasons
     )
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asgi_security.policy import documents
 from asgi_security.policy.documents import (
     encode_json,
     is_instant,
@@ -13,6 +16,15 @@ from asgi_security.policy.documents import (
     parse_object,
 )
 
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
+)
 DEEP = b"[" * 10_000 + b"]" * 10_000
 
 
@@ -57,6 +69,23 @@ def test_nesting_too_deep_is_a_value_error() -> None:
         nested = [nested]
     with pytest.raises(ValueError, match="deep"):
         encode_json(nested)
+
+
+def test_a_cycle_is_nesting_too_deep() -> None:
+    cycle: list[object] = []
+    cycle.append({"a": cycle})
+    with pytest.raises(ValueError, match="deep"):
+        encode_json(cycle)
+    assert encode_json([1]) == b"[1]"
+
+
+@given(JSON)
+def test_without_the_accelerator_the_text_is_the_same(value: object) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json.encoder, "c_make_encoder", None)
+        plain = documents._build_encode()
+    assert plain(value).encode() == encode_json(value)
+    assert parse_json(encode_json(value)) == value
 
 
 def test_what_json_has_no_word_for() -> None:

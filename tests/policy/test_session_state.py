@@ -146,6 +146,26 @@ def test_a_new_id_is_asked_for(
     assert (session.rotates, session.ended, session.signed_in) == (False, False, False)
 
 
+@pytest.mark.parametrize(
+    ("found", "act", "is_empty"),
+    [
+        (None, len, True),
+        (snapshot(), len, False),
+        (snapshot(), lambda s: s.pop("a"), True),
+        (snapshot(user="ada"), lambda s: s.pop("a"), False),
+        (snapshot(user="ada"), lambda s: s.clear(), True),
+    ],
+)
+def test_empty_is_without_data_and_without_user(
+    found: Snapshot | None,
+    act: Callable[[Session], object],
+    is_empty: bool,  # noqa: FBT001 -- a parametrized value
+) -> None:
+    session = open_session(found)
+    act(session)
+    assert session.is_empty == is_empty
+
+
 def test_S34_merged_data_is_taken_over() -> None:
     session = open_session(snapshot())
     session["b"] = 2

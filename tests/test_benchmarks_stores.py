@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,10 +20,11 @@ from benchmarks.measure import Quartiles
 from benchmarks.pages.notes import GROWTH_REASONS, STORE_REASONS
 from benchmarks.pages.page import write_page
 from benchmarks.pages.stores import draw_stores, list_curves, write_stores
-from benchmarks.stores import command, filling
-from benchmarks.stores.command import QUICK, build_part, build_sizes, compute_growth
+from benchmarks.stores import command, filling, measuring
+from benchmarks.stores.command import QUICK, build_part, build_sizes, judge_growth
 from benchmarks.stores.duels import DUELS, DuelResult, run_duels
-from benchmarks.stores.filling import Asked, Filled, StoreResult, Swept, measure_backend
+from benchmarks.stores.filling import Asked, Compared, Filled, StoreResult, Swept
+from benchmarks.stores.measuring import measure_backend
 from benchmarks.stores.operations import PLANS
 from benchmarks.stores.places import BACKENDS, MissingError
 
@@ -105,7 +107,7 @@ def test_a_run_leaves_a_store_as_it_was_filled(monkeypatch: pytest.MonkeyPatch) 
             return await super().sweep(facet)
 
     monkeypatch.setattr(filling, "ask_all", ask_all)
-    monkeypatch.setattr(filling, "Measurement", Watched)
+    monkeypatch.setattr(measuring, "Measurement", Watched)
     found = measure_backend("memory", "", TINY)
     assert found.fault == ""
     turns = 30 + 30 + 90
@@ -130,7 +132,7 @@ def test_a_missing_or_failing_backend_is_told(monkeypatch: pytest.MonkeyPatch) -
     def fail(*_: object) -> None:
         raise ValueError("odd")
 
-    monkeypatch.setattr(filling, "provide", fail)
+    monkeypatch.setattr(measuring, "provide", fail)
     assert measure_backend("memory", "", TINY).fault == "failed: ValueError('odd')"
 
 
@@ -181,6 +183,10 @@ def _build_results() -> list[StoreResult]:
             asked,
             (Filled("attempts", 1_000_000, 250.0, 1e5), Filled("once", 1_000_000, 333.0, 1e5)),
             (Swept("attempts", 500, 1.5, 7.5),),
+            (
+                Compared("attempts", "charge", 10.0, 15.0, 1.5),
+                Compared("attempts", "clear", 10.0, 15.0, 1.6),
+            ),
         ),
         StoreResult("redis", absent="no redis-server in the PATH"),
         StoreResult("postgres", fault="failed: ValueError('odd')"),
@@ -202,11 +208,23 @@ DUEL_RESULTS = (
 )
 
 
-def test_growth_is_judged_from_ten_thousand_on() -> None:
-    found = {one.operation: (one.ratio, one.met) for one in compute_growth(_build_results())}
+def test_growth_is_judged() -> None:
+    found = {one.operation: (one.ratio, one.met) for one in judge_growth(_build_results())}
     assert found == {"charge": (1.5, True), "clear": (1.6, False)}
-    few = replace(_build_results()[0], sizes=(1_000, 10_000))
-    assert compute_growth([few]) == ()
+
+
+@pytest.mark.parametrize("backend", ["memory", "sqlite"])
+def test_the_last_size_is_compared_with_a_small_store(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "SMALL", 40)
+    found = measure_backend(backend, "", TINY)
+    assert found.fault == ""
+    operations = [(facet, one.name) for facet in PLANS for one in PLANS[facet].operations]
+    assert [(one.facet, one.operation) for one in found.compared] == operations
+    assert all(min(one.small_us, one.large_us, one.ratio) > 0 for one in found.compared)
+    monkeypatch.setattr(measuring, "SMALL", 60)
+    assert measure_backend(backend, "", TINY).compared == ()
 
 
 def test_sizes_grow_by_ten() -> None:
@@ -312,6 +330,19 @@ def test_what_was_measured_outlives_a_run_that_is_cut_off(
         main(["stores", "--on", "memory", "--on", "redis", "--json", str(target)])
     (kept,) = json.loads(target.read_text(encoding="utf-8"))["stores"]
     assert kept["backend"] == "memory"
+
+
+def test_a_backend_whose_process_is_ended_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(function: Any, *arguments: Any) -> Sequence[object]:
+        if function is not run_duels:
+            raise BrokenProcessPool
+        return ()
+
+    monkeypatch.setattr(command, "in_own_process", run)
+    assert main(["stores", "--on", "sqlite"]) == 1
+    assert "its process was ended" in capsys.readouterr().out
 
 
 def test_no_keys_is_a_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

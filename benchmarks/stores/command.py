@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.growth.memory import in_own_process
 from benchmarks.stores.duels import DUELS, run_duels
-from benchmarks.stores.filling import StoresEffort, measure_backend
+from benchmarks.stores.filling import StoreResult, StoresEffort
+from benchmarks.stores.measuring import measure_backend
 from benchmarks.stores.places import BACKENDS
 from benchmarks.stores.tables import print_stores
 
@@ -22,12 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from benchmarks.stores.duels import DuelResult
-    from benchmarks.stores.filling import StoreResult
 
 POSTGRES_URL = "postgresql://root@127.0.0.1:5432/test"
 GROWTH_BUDGET = 1.5
 """How many times as long an operation may take beside a million keys as beside ten thousand."""
-GROWTH_FROM = 10_000
 _FIRST_SIZE = 1_000
 _KEYS, _FEW_KEYS = 1_000_000, 10_000
 
@@ -52,12 +52,8 @@ class Growth:
     operation: str
     small_us: float
     large_us: float
+    ratio: float
     budget: float
-
-    @property
-    def ratio(self) -> float:
-        """The growth."""
-        return self.large_us / self.small_us
 
     @property
     def met(self) -> bool:
@@ -79,30 +75,31 @@ def build_sizes(keys: int) -> tuple[int, ...]:
     return (*sizes, keys)
 
 
-def compute_growth(results: Sequence[StoreResult]) -> tuple[Growth, ...]:
-    """Compute the growth of every operation that was asked at both sizes."""
-    found: list[Growth] = []
-    for result in results:
-        if not result.sizes or result.sizes[-1] <= GROWTH_FROM:
-            continue
-        alone = {
-            (one.facet, one.operation, one.size): one.p50_us
-            for one in result.asked
-            if one.at_once == 1
-        }
-        for (facet, operation, size), small in alone.items():
-            large = alone.get((facet, operation, result.sizes[-1]))
-            if size == GROWTH_FROM and large is not None:
-                growth = Growth(result.backend, facet, operation, small, large, GROWTH_BUDGET)
-                found.append(growth)
-    return tuple(found)
+def judge_growth(results: Sequence[StoreResult]) -> tuple[Growth, ...]:
+    """Judge the growth of every operation that was asked of a small store too."""
+    return tuple(
+        Growth(
+            result.backend,
+            one.facet,
+            one.operation,
+            one.small_us,
+            one.large_us,
+            one.ratio,
+            GROWTH_BUDGET,
+        )
+        for result in results
+        for one in result.compared
+    )
 
 
 def run(effort: StoresEffort, backends: Sequence[str], postgres_url: str) -> Iterator[StoreResult]:
     """Measure the backends, one after the other, each in a fresh process."""
     for backend in backends:
         print(f"{backend} ...", file=sys.stderr, flush=True)
-        yield in_own_process(measure_backend, backend, postgres_url, effort)
+        try:
+            yield in_own_process(measure_backend, backend, postgres_url, effort)
+        except BrokenProcessPool:
+            yield StoreResult(backend, fault="failed: its process was ended")
 
 
 def build_part(
@@ -111,9 +108,7 @@ def build_part(
     """Build the part of the JSON document that this command makes."""
     return {
         "stores": [asdict(result) for result in results],
-        "stores_growth": [
-            {**asdict(one), "ratio": one.ratio, "met": one.met} for one in compute_growth(results)
-        ],
+        "stores_growth": [{**asdict(one), "met": one.met} for one in judge_growth(results)],
         "stores_duels": [{**asdict(duel), "met": duel.met} for duel in duels],
         "stores_effort": asdict(effort),
     }
@@ -143,7 +138,7 @@ def main(arguments: Sequence[str]) -> int:
     chosen = [duel for duel in DUELS if duel.backend in backends]
     print("beside their peers ...", file=sys.stderr, flush=True)
     duels = in_own_process(run_duels, chosen, postgres_url, effort)
-    print_stores(results, duels, compute_growth(results), to_stderr=options.json == "-")
+    print_stores(results, duels, judge_growth(results), to_stderr=options.json == "-")
     if options.json:
         write_json(build_document(build_part(results, duels, effort)), options.json)
     return 1 if any(result.fault for result in results) else 0

@@ -1,7 +1,4 @@
-"""One backend: filled size by size, asked at every size, and swept at the end.
-
-It is run in a fresh process, whose resident memory is that of the memory store.
-"""
+"""A store on its way from empty to its last size: filled, asked, compared and swept."""
 
 from __future__ import annotations
 
@@ -13,12 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.rows import silence
 from benchmarks.stores.operations import KEPT_SECONDS, PLANS, Turn
-from benchmarks.stores.places import MissingError, provide
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
     from asgi_security.storage.protocols import Store
     from benchmarks.stores.operations import Act, FacetPlan
@@ -82,6 +77,21 @@ class Swept:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """One operation, asked alone of a small store and of the large one, turn by turn.
+
+    The two are asked within one round, so that a slow moment of the machine or of its disk meets
+    both; `ratio` is the median of the rounds.
+    """
+
+    facet: str
+    operation: str
+    small_us: float
+    large_us: float
+    ratio: float
+
+
+@dataclass(frozen=True, slots=True)
 class StoreResult:
     """All that was measured of one backend; what went wrong or is not there stands in `fault`."""
 
@@ -90,6 +100,7 @@ class StoreResult:
     asked: tuple[Asked, ...] = ()
     filled: tuple[Filled, ...] = ()
     swept: tuple[Swept, ...] = ()
+    compared: tuple[Compared, ...] = ()
     absent: str = ""
     fault: str = ""
 
@@ -130,6 +141,11 @@ class Measurement:
         self._chance = random.Random(_SEED)  # noqa: S311 -- an order, not a secret
         self.asked: list[Asked] = []
 
+    async def warm_up(self) -> None:
+        """Open all connections, start all threads, and prepare the statements."""
+        for plan in PLANS.values():
+            await self.fill(plan, _WARM_FROM, _WARM_FROM + _FILL_AT_ONCE)
+
     async def fill(self, plan: FacetPlan, begin: int, end: int) -> float:
         """Put in the keys of these numbers; how many went in a second."""
         turns = (Turn(number, 0, self._now) for number in range(begin, end))
@@ -142,7 +158,24 @@ class Measurement:
         return (end - begin) / took
 
     async def ask(self, facet: str, plan: FacetPlan, size: int, at_once: int, calls: int) -> None:
-        """Ask every operation of a facet, one after the other."""
+        """Ask every operation of a facet, one after the other, and keep what is found."""
+        async for operation, times, took in self.time_all(plan, size, at_once, calls):
+            self.asked.append(
+                Asked(
+                    facet,
+                    operation,
+                    size,
+                    at_once,
+                    compute_quantile(times, 0.5) * MICROSECONDS,
+                    compute_quantile(times, 0.99) * MICROSECONDS,
+                    len(times) / took,
+                )
+            )
+
+    async def time_all(
+        self, plan: FacetPlan, size: int, at_once: int, calls: int
+    ) -> AsyncIterator[tuple[str, list[float], float]]:
+        """Time every operation of a facet: its name, the seconds of its calls in order, and all."""
         turns = [Turn(number, fresh, self._now) for number, fresh in self._draw(size, calls)]
         for operation in plan.operations:
             if operation.prepare is not None:
@@ -151,18 +184,7 @@ class Measurement:
             began = time.perf_counter()
             times = await ask_all(self._bind(operation.act, turns), at_once)
             took = time.perf_counter() - began
-            times.sort()
-            self.asked.append(
-                Asked(
-                    facet,
-                    operation.name,
-                    size,
-                    at_once,
-                    compute_quantile(times, 0.5) * MICROSECONDS,
-                    compute_quantile(times, 0.99) * MICROSECONDS,
-                    len(times) / took,
-                )
-            )
+            yield operation.name, sorted(times), took
 
     async def sweep(self, facet: str) -> Swept | None:
         """Let a facet remove what has expired, up to so many batches; None if it has no sweep."""
@@ -200,49 +222,3 @@ class Measurement:
 
     def _bind(self, act: Act, turns: Sequence[Turn]) -> Iterator[Callable[[], Awaitable[object]]]:
         return (partial(act, self._store, turn) for turn in turns)
-
-
-def measure_backend(backend: str, postgres_url: str, effort: StoresEffort) -> StoreResult:
-    """Measure one backend; what is missing or fails is told in the result."""
-    most_rows = effort.sizes[-1] * 4 + 100_000
-    with silence():
-        try:
-            with provide(backend, postgres_url, most_rows) as place, asyncio.Runner() as runner:
-                return _measure(backend, Measurement(place, effort), place, effort, runner)
-        except MissingError as error:
-            return StoreResult(backend, absent=str(error))
-        except Exception as error:  # noqa: BLE001 -- reported in the result and in the exit code
-            return StoreResult(backend, fault=f"failed: {error!r}")
-
-
-def _measure(
-    backend: str,
-    measurement: Measurement,
-    place: Place,
-    effort: StoresEffort,
-    runner: asyncio.Runner,
-) -> StoreResult:
-    filled: list[Filled] = []
-    swept: list[Swept] = []
-    last = effort.sizes[-1]
-    # All connections, threads and prepared statements are there before anything is counted.
-    for plan in PLANS.values():
-        runner.run(measurement.fill(plan, _WARM_FROM, _WARM_FROM + _FILL_AT_ONCE))
-    for facet, plan in PLANS.items():
-        begin = 0
-        for size in effort.sizes:
-            before = place.count_bytes()
-            fast = runner.run(measurement.fill(plan, begin, size))
-            if size == last:
-                each = (place.count_bytes() - before) / (size - begin)
-                filled.append(Filled(facet, last, each, fast))
-            for at_once, calls in effort.calls if size == last else effort.calls[:1]:
-                runner.run(measurement.ask(facet, plan, size, at_once, calls))
-            begin = size
-    for facet in PLANS:
-        found = runner.run(measurement.sweep(facet))
-        if found is not None:
-            swept.append(found)
-    runner.run(measurement.close())
-    asked = tuple(measurement.asked)
-    return StoreResult(backend, effort.sizes, asked, tuple(filled), tuple(swept))

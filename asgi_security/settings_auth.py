@@ -10,7 +10,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from asgi_security.auth import Auth
-from asgi_security.auth.defaults import DerivedSecrets, build_accounts, build_endpoints, find_host
+from asgi_security.auth.defaults import (
+    DerivedSecrets,
+    build_accounts,
+    build_endpoint_config,
+    find_host,
+)
 from asgi_security.errors import ConfigError
 from asgi_security.policy.jwt import JwtConfig
 from asgi_security.policy.mfa import MfaConfig
@@ -137,7 +142,7 @@ class _Loading:
                 one["client_id"]: one["client_secret"] for one in clients or ()
             }
         names = "AUTH_POST_LOGIN_REDIRECT, AUTH_PASSWORD_CLIENTS: "
-        return self._build(names, build_endpoints, self._path, secure=secure, **chosen)
+        return self._build(names, build_endpoint_config, self._path, secure=secure, **chosen)
 
     def _load_tokens(self) -> dict[str, Any]:
         """Read the keys of access tokens, where they have their own."""

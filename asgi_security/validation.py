@@ -5,11 +5,9 @@ Source: field names and values are those of RFC 9110 sections 5.1, 5.5 and 5.6.2
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
 from asgi_security.errors import ConfigError, Problem
@@ -43,6 +41,8 @@ def is_field_value(text: str) -> bool:
 
 def suggest_name(wrong: str, known: Iterable[str]) -> str | None:
     """Return the known name nearest to a misspelt one, or None if none is near."""
+    import difflib  # noqa: PLC0415 -- only a mistake pays for it
+
     near = difflib.get_close_matches(wrong, list(known), n=1, cutoff=0.6)
     return near[0] if near else None
 
@@ -140,12 +140,36 @@ class _Hidden:
 
 def suggest_keyword(callable_: Callable[..., object], owner: str, given: Iterable[str]) -> None:
     """Raise `TypeError` naming the nearest parameter if a given keyword is none of them."""
+    import inspect  # noqa: PLC0415 -- only a mistake pays for it
+
     known = list(inspect.signature(callable_).parameters)
     for name in given:
         if name not in known:
             near = suggest_name(name, known)
             hint = f"did you mean {near!r}?" if near else f"known are {', '.join(known)}"
             raise TypeError(f"{owner} has no field {name!r}; {hint}")
+
+
+def _show(config: Any) -> str:
+    shown = (f"{each.name}={getattr(config, each.name)!r}" for each in fields(config) if each.repr)
+    return f"{type(config).__qualname__}({', '.join(shown)})"
+
+
+def _list_compared(config: Any) -> tuple[object, ...]:
+    return tuple(getattr(config, each.name) for each in fields(config) if each.compare)
+
+
+def _equals(config: Any, other: object) -> bool:
+    return type(config) is type(other) and _list_compared(config) == _list_compared(other)
+
+
+def _hash(config: Any) -> int:
+    return hash(_list_compared(config))
+
+
+# What `dataclass` would write out and compile for every class, in a third of the time that the
+# class takes to make: importing us is mostly making these.
+_SHARED = {"__repr__": _show, "__eq__": _equals, "__hash__": _hash}
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -155,7 +179,10 @@ def configuration(cls: type[T]) -> type[T]:
     `__post_init__` gathers `Findings`; it may replace a list by a tuple through
     `object.__setattr__`, which is the only use that call has in this package.
     """
-    made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
+    for name, method in _SHARED.items():
+        if name not in cls.__dict__:
+            setattr(cls, name, method)
+    made = dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)(cls)
     written = made.__init__
 
     def initialise(self: object, **fields: Any) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.package_source import Module
 
-GROUND = {"clock", "errors", "events", "names", "principal", "secret", "validation"}
+GROUND = {"clock", "errors", "events", "names", "principal", "secret", "validation", "values"}
 PILLARS = {"asgi", "crypto", "policy", "storage"}
 ROOF = {
     "",

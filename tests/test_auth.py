@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from asgi_security import MemoryStore
 from asgi_security.auth import Auth, auth_routes
-from asgi_security.auth.defaults import DerivedSecrets, build_endpoints, find_host
+from asgi_security.auth.defaults import DerivedSecrets, build_endpoint_config, find_host
 from asgi_security.errors import ConfigError
+from asgi_security.flows.api_keys import ApiKeyCreated
 from asgi_security.policy.endpoints import EndpointConfig
 from asgi_security.policy.jwt import JwtConfig
 from asgi_security.policy.lockout import LockoutConfig
 from asgi_security.policy.refresh import RefreshConfig
+from asgi_security.storage.protocols import Account
+from asgi_security.testing import call
 from tests.endpoints.site import BETTER, GOOD, NAME, ORIGIN, WRONG, Browser, Site
 from tests.flows.account_world import Mailbox
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from asgi_security.policy.endpoints import Transport
 
 pytestmark = pytest.mark.anyio
 
@@ -94,11 +106,14 @@ def test_tokens_with_keys_of_their_own_need_who_verifies_them() -> None:
     with pytest.raises(ConfigError, match="jwt"):
         auth.jwt  # noqa: B018 -- it raises
     jwt = JwtConfig(secret="x" * 32, dangerously_accept_any_audience=True, optional=True)
-    assert build(refresh=refresh, jwt=jwt).jwt is jwt
+    auth = build(refresh=refresh, jwt=jwt)
+    assert auth.jwt == replace(jwt, revocations=auth.store)
+    elsewhere = replace(jwt, revocations=MemoryStore())
+    assert build(refresh=refresh, jwt=elsewhere).jwt == elsewhere
 
 
 def test_pages_are_where_the_routes_are_mounted() -> None:
-    config = build_endpoints("/account", secure=True, home_page="/start")
+    config = build_endpoint_config("/account", secure=True, home_page="/start")
     assert (config.login_page, config.home_page) == ("/account/login", "/start")
     assert build(path="/in").endpoints.reset_page == "/in/reset-password"
     assert [find_host(url) for url in ("https://a.example:1/", "x", "http://[")] == [
@@ -244,3 +259,21 @@ async def test_a_message_that_hangs_is_told_at_shutdown() -> None:
     site.mailbox.hangs = True
     await site.browser().post("/auth/register", username="a@example.com", password=GOOD)
     assert await site.auth.drain(timeout_seconds=0.05) is False
+
+
+@pytest.mark.parametrize("transport", ["session", "bearer"])
+async def test_P50_the_keys_that_it_makes_open_what_it_guards(transport: Transport) -> None:
+    auth = build(api_keys=True)
+    assert auth.api_keys is not None
+    await auth.store.accounts.create(Account("a1", "ada@example.com", is_verified=True))
+    made = await auth.api_keys.create("a1", name="ci", scopes=["read"], granted={"read"})
+    assert isinstance(made, ApiKeyCreated)
+
+    async def show(request: Request) -> JSONResponse:
+        return JSONResponse([request.user.display_name, sorted(request.auth.scopes)])
+
+    app = auth.harden(Starlette(routes=[Route("/me", show)]), transport=transport)
+    answered = await call(app, target="/me", headers={"x-api-key": made.text})
+    assert answered.json() == ["a1", ["read"]]
+    refused = await call(app, target="/me", headers={"x-api-key": f"{made.text}x"})
+    assert refused.status == 401

@@ -110,7 +110,7 @@ def test_a_share_below_the_budget_is_told() -> None:
 @pytest.mark.parametrize("variant", [OURS, STARLETTE, PEERS, CLASSES])
 def test_every_variant_shows_the_app_the_same(variant: str, kind: str) -> None:
     for peer in ("Secweb", "starsessions", "limits", "joserfc"):
-        pytest.importorskip(peer)
+        pytest.importorskip(peer, reason="pip install 'asgi-security[bench]'")
     lines = build_lines(variant, kind, build_token(SECRETS[0]))
     answered = ask(WRAPS[variant](app), build_scope(*lines, path="/who"))
     body = json.loads(b"".join(message.get("body", b"") for message in answered.messages))

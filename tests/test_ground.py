@@ -14,6 +14,7 @@ from asgi_security.events import SecurityEvent, Severity, discard_event, log_eve
 from asgi_security.principal import Principal
 from asgi_security.secret import Secret
 from asgi_security.testing import FakeClock, SeededEntropy
+from asgi_security.values import value
 
 if TYPE_CHECKING:
     from asgi_security.testing import EventRecorder
@@ -45,6 +46,28 @@ def test_events_are_logged_with_their_severity(caplog: pytest.LogCaptureFixture)
     assert (record.name, record.levelno) == ("asgi_security", logging.WARNING)
     assert record.getMessage() == "account_locked failures=5"
     assert record.__dict__["security_event"] is event
+
+
+def test_an_event_that_nobody_logs_is_not_put_into_words(caplog: pytest.LogCaptureFixture) -> None:
+    class Unspeakable:
+        def __repr__(self) -> str:
+            raise AssertionError
+
+    with caplog.at_level(logging.ERROR, logger="asgi_security"):
+        log_event(SecurityEvent(name="x", facts={"a": Unspeakable()}))
+    assert caplog.records == []
+
+
+def test_a_value_is_a_value() -> None:
+    @value
+    class Point:
+        x: int
+        y: int = 0
+
+    assert Point(1) == Point(1, 0) != Point(1, 1)
+    assert hash(Point(1)) == hash(Point(1))
+    assert repr(Point(1)).endswith("Point(x=1, y=0)")
+    assert not hasattr(Point(1), "__dict__")
 
 
 def test_the_doubles_stand_still_and_repeat(events: EventRecorder) -> None:

@@ -5,7 +5,7 @@ The context of a request is `scope["asgi_security"]`, and `current()` anywhere b
 
 from __future__ import annotations
 
-import base64
+from binascii import b2a_base64
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +67,7 @@ class SecurityContext:
         nonce = self._nonce
         if nonce is None:
             # 144 bits: CSP3 section 2.3.1 asks for at least 128; 18 bytes need no padding.
-            nonce = base64.b64encode(self.entropy(_NONCE_BYTES)).decode("ascii")
+            nonce = b2a_base64(self.entropy(_NONCE_BYTES), newline=False).decode("ascii")
             self._nonce = nonce
         return nonce
 

@@ -8,7 +8,7 @@ from asgi_security.asgi.headers import COMMON_NAMES
 from asgi_security.asgi.layers import Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
     from typing import TypeAlias
 
     from asgi_security.asgi.layers import Exchange, Left
@@ -52,20 +52,21 @@ def _join(hooks: Sequence[Hook]) -> Hook:
         return hooks[0]
 
     def call_all(exchange: Exchange, subject: Any) -> Left:
-        for hook in hooks:
+        remaining = iter(hooks)
+        for hook in remaining:
             pending = hook(exchange, subject)
             if pending is not None:
-                return _go_on(pending, hooks[hooks.index(hook) + 1 :], exchange, subject)
+                return _go_on(pending, remaining, exchange, subject)
         return None
 
     return call_all
 
 
 async def _go_on(
-    pending: Awaitable[None], hooks: Sequence[Hook], exchange: Exchange, subject: Any
+    pending: Awaitable[None], remaining: Iterator[Hook], exchange: Exchange, subject: Any
 ) -> None:
     await pending
-    for hook in hooks:
+    for hook in remaining:
         more = hook(exchange, subject)
         if more is not None:
             await more

@@ -34,7 +34,7 @@ class DerivedSecrets:
         return {"secret": current, "old_secrets": tuple(old)}
 
 
-def build_endpoints(path: str, *, secure: bool, **chosen: Any) -> EndpointConfig:
+def build_endpoint_config(path: str, *, secure: bool, **chosen: Any) -> EndpointConfig:
     """Return how routes speak that are mounted at `path`, with its pages there."""
     pages: dict[str, Any] = {
         field.name: field.default.replace("/auth/", f"{path}/", 1)

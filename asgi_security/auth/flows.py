@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from asgi_security.auth.defaults import (
     DerivedSecrets,
     build_accounts,
-    build_endpoints,
+    build_endpoint_config,
     find_host,
     find_no_scopes,
 )
@@ -127,7 +127,7 @@ class Auth:
     ) -> None:
         self.store, self.path, self.site_name = store, path, site_name or find_host(site_url)
         self.find_scopes: FindScopes = api_key_scopes or find_no_scopes
-        self.endpoints = endpoints or build_endpoints(path, secure=secure)
+        self.endpoints = endpoints or build_endpoint_config(path, secure=secure)
         self.ambient: dict[str, Any] = {"clock": clock, "entropy": entropy, "events": events}
         self._secure, self._site = secure, site_url.rstrip("/")
         self._derive = DerivedSecrets(secret, old_secrets).derive
@@ -159,7 +159,8 @@ class Auth:
     def jwt(self) -> JwtConfig:
         """What verifies the access tokens, for `JwtMiddleware` and `harden`."""
         if self._jwt is not None:
-            return self._jwt
+            # Whoever logs out must be out, also where nobody has thought of it.
+            return replace(self._jwt, revocations=self._jwt.revocations or self.store)
         if self._has_own_tokens:
             hint = "give a JwtConfig that verifies with the keys of refresh"
             raise ConfigError("Auth", [Problem("jwt", "None", "not given beside refresh", hint)])
@@ -187,6 +188,8 @@ class Auth:
         transport = transport or self.endpoints.transport
         own: dict[str, Any] = {"csrf": CsrfConfig(), "store": self.store, **self.ambient}
         own |= {"sessions": self.sessions} if transport == "session" else {"jwt": self.jwt}
+        if self.api_keys is not None:
+            own["api_keys"] = self.api_keys.config
         return harden(app, **{**own, **guards})
 
     async def drain(self, *, timeout_seconds: float = 5.0) -> bool:

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Match, Mount, Router
 
-from asgi_security.auth.routes import build_routes
-from asgi_security.endpoints.api_keys import ApiKeyEndpoints
-from asgi_security.endpoints.mfa import MfaEndpoints
-from asgi_security.endpoints.oauth import OAuthEndpoints
+from asgi_security.auth.routes import (
+    STORE_SECONDS,
+    build_endpoints,
+    collect_routes,
+    resolve_endpoints,
+)
 from asgi_security.endpoints.pages.places import Places
 from asgi_security.endpoints.pages.site import PageEndpoints
-from asgi_security.endpoints.serving.arrival import Arrival
 from asgi_security.endpoints.serving.front import Front
-from asgi_security.endpoints.sessions import SessionEndpoints
 from asgi_security.errors import ConfigError, Problem
-from asgi_security.policy.endpoints import EndpointConfig
-from asgi_security.validation import suggest_keyword
+from asgi_security.flows.account_records import AccountRecords
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from asgi_security.asgi.types import ASGIApp, Receive, Scope, Send
     from asgi_security.auth.flows import Auth
     from asgi_security.endpoints.pages.account import Ask
+    from asgi_security.policy.endpoints import EndpointConfig
 
 
 def auth_pages(auth: Auth, config: EndpointConfig | None = None, **fields: Any) -> Router:
@@ -40,16 +41,17 @@ def auth_pages(auth: Auth, config: EndpointConfig | None = None, **fields: Any) 
     Raises:
         ConfigError: for the transport "bearer", which needs a script to keep the tokens.
     """
-    suggest_keyword(EndpointConfig, "EndpointConfig", fields)
-    resolved = replace(config or auth.endpoints, **fields)
+    resolved = resolve_endpoints(auth, config, fields)
     if resolved.transport != "session":
         hint = 'leave it at "session", or use auth_routes and pages with script'
         problem = Problem("transport", repr(resolved.transport), "pages need a session", hint)
         raise ConfigError("EndpointConfig", [problem])
     pages = PageEndpoints(_build_places(auth, resolved))
     front = Front(resolved, events=auth.events, draw=pages.draw)
-    shown = pages.build_routes(front, auth.store.accounts, _find_asks(auth, front))
-    return Router(routes=[*build_routes(auth, front), *shown])
+    endpoints = build_endpoints(auth, front)
+    records = AccountRecords(auth.store, timeout_seconds=STORE_SECONDS)
+    shown = pages.build_routes(front, records, _find_asks(endpoints))
+    return Router(routes=[*collect_routes(endpoints), *shown])
 
 
 def mount_auth(
@@ -87,17 +89,13 @@ def _build_places(auth: Auth, config: EndpointConfig) -> Places:
     )
 
 
-def _find_asks(auth: Auth, front: Front) -> dict[str, Ask]:
+def _find_asks(endpoints: Mapping[str, Any]) -> dict[str, Ask]:
     """Return the endpoints whose answers the page of the account is made of."""
-    accounts, arrival = auth.store.accounts, Arrival(front)
-    clock = auth.ambient["clock"]
-    sessions = SessionEndpoints(front, auth.store.sessions, refresh=auth.refresh, clock=clock)
-    asks: dict[str, Ask] = {"sessions": sessions.list_all}
-    if auth.mfa is not None:
-        asks["mfa"] = MfaEndpoints(front, auth.mfa, auth.login, arrival, accounts).show_status
-    if auth.oauth is not None:
-        asks["identities"] = OAuthEndpoints(front, auth.oauth, arrival).list_identities
-    if auth.api_keys is not None:
-        keys = ApiKeyEndpoints(front, auth.api_keys, accounts, find_scopes=auth.find_scopes)
-        asks["keys"] = keys.list_all
+    asks: dict[str, Ask] = {"sessions": endpoints["sessions"].list_all}
+    if "mfa" in endpoints:
+        asks["mfa"] = endpoints["mfa"].show_status
+    if "oauth" in endpoints:
+        asks["identities"] = endpoints["oauth"].list_identities
+    if "api_keys" in endpoints:
+        asks["keys"] = endpoints["api_keys"].list_all
     return asks

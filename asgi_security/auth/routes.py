@@ -17,15 +17,18 @@ from asgi_security.endpoints.serving.arrival import Arrival
 from asgi_security.endpoints.serving.clients import ClientGate
 from asgi_security.endpoints.serving.front import Front
 from asgi_security.endpoints.sessions import SessionEndpoints
+from asgi_security.flows.account_records import AccountRecords
 from asgi_security.policy.endpoints import EndpointConfig
 from asgi_security.validation import suggest_keyword
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from starlette.routing import BaseRoute
 
     from asgi_security.auth.flows import Auth
+
+STORE_SECONDS = 2.0
 
 
 def auth_routes(auth: Auth, config: EndpointConfig | None = None, **fields: Any) -> Router:
@@ -34,39 +37,46 @@ def auth_routes(auth: Auth, config: EndpointConfig | None = None, **fields: Any)
     `fields` are those of `EndpointConfig`; what is not given is as `auth.endpoints` says. Each
     word's routes are also to be had alone: `LoginEndpoints(...).build_routes()` and so on.
     """
+    front = Front(resolve_endpoints(auth, config, fields), events=auth.events)
+    return Router(routes=collect_routes(build_endpoints(auth, front)))
+
+
+def resolve_endpoints(
+    auth: Auth, config: EndpointConfig | None, fields: dict[str, Any]
+) -> EndpointConfig:
+    """Return the configuration of one mount."""
     suggest_keyword(EndpointConfig, "EndpointConfig", fields)
-    resolved = replace(config or auth.endpoints, **fields)
-    return Router(routes=build_routes(auth, Front(resolved, events=auth.events)))
+    return replace(config or auth.endpoints, **fields)
 
 
-def build_routes(auth: Auth, front: Front) -> list[BaseRoute]:
-    """Return the routes of all endpoints behind one front."""
+def collect_routes(endpoints: Mapping[str, Any]) -> list[BaseRoute]:
+    """Return the routes of all endpoints."""
+    return [route for each in endpoints.values() for route in each.build_routes()]
+
+
+def build_endpoints(auth: Auth, front: Front) -> dict[str, Any]:
+    """Return the endpoints that `auth` has flows for, by their word, behind one front."""
+    clients: Any = front.config.password_clients
+    gate = None if clients is None else ClientGate(clients, auth.lockout)
     refresh = auth.refresh if front.config.transport == "bearer" else None
     arrival = Arrival(front, refresh=refresh)
-    return [*_build_always(auth, front, arrival), *_build_asked(auth, front, arrival)]
-
-
-def _build_always(auth: Auth, front: Front, arrival: Arrival) -> Iterable[BaseRoute]:
-    store = auth.store
-    clients: Any = front.config.password_clients
-    refresh = auth.refresh if front.config.transport == "bearer" else None
-    gate = None if clients is None else ClientGate(clients, auth.lockout)
-    yield from LoginEndpoints(front, auth.login, arrival, refresh=refresh, gate=gate).build_routes()
-    yield from AccountEndpoints(front, auth.accounts, auth.login, store.accounts).build_routes()
-    sessions = SessionEndpoints(
-        front, store.sessions, refresh=auth.refresh, clock=auth.ambient["clock"], audit=auth.audit
-    )
-    yield from sessions.build_routes()
+    records = AccountRecords(auth.store, timeout_seconds=STORE_SECONDS)
+    clock = auth.ambient["clock"]
+    built: dict[str, Any] = {
+        "login": LoginEndpoints(front, auth.login, arrival, refresh=refresh, gate=gate),
+        "accounts": AccountEndpoints(front, auth.accounts, auth.login, records),
+        "sessions": SessionEndpoints(
+            front, auth.store.sessions, refresh=auth.refresh, clock=clock, audit=auth.audit
+        ),
+    }
     if refresh is not None:
-        yield from RefreshEndpoints(front, refresh, arrival).build_routes()
-
-
-def _build_asked(auth: Auth, front: Front, arrival: Arrival) -> Iterable[BaseRoute]:
-    accounts = auth.store.accounts
+        built["refresh"] = RefreshEndpoints(front, refresh, arrival)
     if auth.mfa is not None:
-        yield from MfaEndpoints(front, auth.mfa, auth.login, arrival, accounts).build_routes()
+        built["mfa"] = MfaEndpoints(front, auth.mfa, auth.login, arrival, records)
     if auth.oauth is not None:
-        yield from OAuthEndpoints(front, auth.oauth, arrival, mfa=auth.mfa).build_routes()
+        built["oauth"] = OAuthEndpoints(front, auth.oauth, arrival, mfa=auth.mfa)
     if auth.api_keys is not None:
-        keys = ApiKeyEndpoints(front, auth.api_keys, accounts, find_scopes=auth.find_scopes)
-        yield from keys.build_routes()
+        built["api_keys"] = ApiKeyEndpoints(
+            front, auth.api_keys, records, find_scopes=auth.find_scopes
+        )
+    return built

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from asgi_security.crypto.algorithms import (
     HMAC_ALGORITHMS,
@@ -23,6 +23,7 @@ from asgi_security.crypto.algorithms import (
 from asgi_security.crypto.base64url import encode_base64url, parse_base64url
 from asgi_security.crypto.strict_json import parse_json_object
 from asgi_security.errors import ConfigError
+from asgi_security.values import value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,23 +55,16 @@ class JoseHeader:
     members: FrozenDict
 
 
+@value
 class VerifiedJws:
-    """A token whose signature is right.
+    """A token whose signature is right."""
 
-    A plain class, because every new token makes one: a frozen dataclass costs three times as much.
-    """
-
-    __slots__ = ("payload", "protected", "signed", "verified_by")
-
-    def __init__(
-        self, payload: bytes, protected: JoseHeader, verified_by: VerificationKey, signed: bytes
-    ) -> None:
-        self.payload: Final = payload
-        self.protected: Final = protected
-        self.verified_by: Final = verified_by
-        self.signed: Final = signed
-        """What the signature covers, without padding: the same for every spelling of the token.
-        (An ECDSA signature can be turned into a second right one without the key; this cannot.)"""
+    payload: bytes
+    protected: JoseHeader
+    verified_by: VerificationKey
+    signed: bytes
+    """What the signature covers, without padding: the same for every spelling of the token. (An
+    ECDSA signature can be turned into a second right one without the key; this cannot.)"""
 
     @property
     def header(self) -> Mapping[str, Any]:

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.routing import Route
-
 from asgi_security.endpoints.serving.answers import (
     NOT_SIGNED_IN,
     UNAVAILABLE,
@@ -37,18 +35,19 @@ from asgi_security.flows.account_outcomes import (
 from asgi_security.flows.lockout import LockedOut
 from asgi_security.flows.login_outcomes import PasswordConfirmed, Refused
 from asgi_security.flows.passwords import PasswordRefused
-from asgi_security.flows.store_bound import StoreBound
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from starlette.routing import Route
+
     from asgi_security.endpoints.serving.calls import Call
     from asgi_security.endpoints.serving.front import Front
+    from asgi_security.flows.account_records import AccountRecords
     from asgi_security.flows.accounts import AccountLife
     from asgi_security.flows.login import Login
-    from asgi_security.storage.protocols import Account, AccountStore
+    from asgi_security.storage.protocols import Account
 
-_STORE_SECONDS = 2.0
 _ACCEPTED = Answer(202, {"detail": "ACCEPTED"}, "ACCEPTED")
 _TOKEN_REFUSED = refuse(400, "TOKEN_REFUSED")
 _MALFORMED = refuse(400, "MALFORMED_REQUEST")
@@ -58,7 +57,7 @@ class AccountEndpoints:
     """Registers, verifies, resets, changes, and closes. Nothing tells who has an account."""
 
     def __init__(
-        self, front: Front, life: AccountLife, login: Login, accounts: AccountStore
+        self, front: Front, life: AccountLife, login: Login, accounts: AccountRecords
     ) -> None:
         self._front = front
         self._life = life
@@ -67,29 +66,17 @@ class AccountEndpoints:
 
     def build_routes(self) -> list[Route]:
         """Return the routes, for a Router or a Mount."""
-        config = self._front.config
+        config, route = self._front.config, self._front.route
         return [
-            self._route("/register", self.register, config.register_page),
-            self._route("/request-verification", self.request_verification, config.login_page),
-            self._route("/verify", self.verify, config.login_page),
-            self._route("/forgot-password", self.request_reset, config.forgot_page),
-            self._route("/reset-password", self.reset, config.reset_page),
-            self._route("/change-password", self.change_password, is_private=True),
-            self._route("/disable", self.disable, is_private=True),
-            self._route("/delete", self.delete, is_private=True),
+            route("/register", self.register, page=config.register_page),
+            route("/request-verification", self.request_verification, page=config.login_page),
+            route("/verify", self.verify, page=config.login_page),
+            route("/forgot-password", self.request_reset, page=config.forgot_page),
+            route("/reset-password", self.reset, page=config.reset_page),
+            route("/change-password", self.change_password, is_private=True),
+            route("/disable", self.disable, is_private=True),
+            route("/delete", self.delete, is_private=True),
         ]
-
-    def _route(
-        self,
-        path: str,
-        function: Callable[[Call], Awaitable[Answer]],
-        page: str | None = None,
-        *,
-        is_private: bool = False,
-    ) -> Route:
-        page = page or self._front.config.account_page
-        endpoint = self._front.serve(function, page=page, is_private=is_private)
-        return Route(path, endpoint, methods=["POST"], name=f"accounts:{function.__name__}")
 
     async def register(self, call: Call) -> Answer:
         """Open an account, or say what is wrong with the name or the password."""
@@ -158,7 +145,7 @@ class AccountEndpoints:
         current, new = call.text("current_password"), call.text("password")
         if current is None or new is None:
             return _MALFORMED
-        account = await self._load(call)
+        account = await self._accounts.load(call.account or "")
         if account is None:
             return NOT_SIGNED_IN
         found = None if call.session is None else call.session.found
@@ -199,17 +186,13 @@ class AccountEndpoints:
         password = call.text("current_password")
         if password is None:
             return _MALFORMED
-        account = await self._load(call)
+        account = await self._accounts.load(call.account or "")
         if account is None:
             return NOT_SIGNED_IN
         outcome = await self._login.confirm_password(account, password, visit=call.visit)
         if isinstance(outcome, PasswordConfirmed):
             return outcome.account
         return _refuse_confirmation(outcome)
-
-    async def _load(self, call: Call) -> Account | None:
-        with StoreBound(_STORE_SECONDS):
-            return await self._accounts.load(call.account or "")
 
     def _leave(self, call: Call, code: str, *, is_done: bool) -> Answer:
         if not is_done:

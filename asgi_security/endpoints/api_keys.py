@@ -7,34 +7,33 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
-
-from starlette.routing import Route
 
 from asgi_security.endpoints.serving.answers import NOT_SIGNED_IN, UNAVAILABLE, Answer, refuse
 from asgi_security.flows.api_keys import ApiKeyCreated
-from asgi_security.flows.store_bound import StoreBound
 from asgi_security.policy.api_keys import GrantRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Iterable
+
+    from starlette.routing import Route
 
     from asgi_security.endpoints.serving.calls import Call
     from asgi_security.endpoints.serving.front import Front
+    from asgi_security.flows.account_records import AccountRecords
     from asgi_security.flows.api_keys import ApiKeys
-    from asgi_security.storage.protocols import Account, AccountStore, ApiKey
+    from asgi_security.storage.protocols import Account, ApiKey
 
 FindScopes: TypeAlias = "Callable[[Account], Iterable[str]]"
 """From an account to the scopes that it holds, and so may give its keys."""
-
-_STORE_SECONDS = 2.0
 
 
 class ApiKeyEndpoints:
     """Makes, lists and ends the keys of who is signed in."""
 
     def __init__(
-        self, front: Front, keys: ApiKeys, accounts: AccountStore, *, find_scopes: FindScopes
+        self, front: Front, keys: ApiKeys, accounts: AccountRecords, *, find_scopes: FindScopes
     ) -> None:
         self._front = front
         self._keys = keys
@@ -43,24 +42,17 @@ class ApiKeyEndpoints:
 
     def build_routes(self) -> list[Route]:
         """Return the routes, for a Router or a Mount."""
+        route = partial(self._front.route, is_private=True)
         return [
-            self._route("/keys", self.create, "POST"),
-            self._route("/keys", self.list_all, "GET"),
-            self._route("/keys/{id}/revoke", self.revoke, "POST"),
-            self._route("/keys/{id}", self.delete, "DELETE"),
+            route("/keys", self.create),
+            route("/keys", self.list_all, method="GET"),
+            route("/keys/{id}/revoke", self.revoke),
+            route("/keys/{id}", self.delete, method="DELETE"),
         ]
-
-    def _route(
-        self, path: str, function: Callable[[Call], Awaitable[Answer]], method: str
-    ) -> Route:
-        page = self._front.config.account_page
-        endpoint = self._front.serve(function, page=page, is_private=True)
-        return Route(path, endpoint, methods=[method], name=f"keys:{function.__name__}")
 
     async def create(self, call: Call) -> Answer:
         """Make a key. One key cannot make another: what is signed in here is a person."""
-        with StoreBound(_STORE_SECONDS):
-            account = await self._accounts.load(call.account or "")
+        account = await self._accounts.load(call.account or "")
         if account is None:
             return NOT_SIGNED_IN
         name, scopes = call.text("name"), _read_scopes(call.fields.get("scopes", []))

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.routing import Route
-
 from asgi_security.endpoints.serving.answers import (
     CHALLENGE,
     UNAVAILABLE,
@@ -24,6 +22,8 @@ from asgi_security.flows.login import NeedsMfa, SignedIn
 from asgi_security.flows.refresh_outcomes import FamiliesEnded
 
 if TYPE_CHECKING:
+    from starlette.routing import Route
+
     from asgi_security.endpoints.serving.arrival import Arrival
     from asgi_security.endpoints.serving.calls import Call
     from asgi_security.endpoints.serving.clients import ClientGate
@@ -61,10 +61,10 @@ class LoginEndpoints:
 
     def build_routes(self) -> list[Route]:
         """Return the routes, for a Router or a Mount."""
-        serve, page = self._front.serve, self._front.config.login_page
+        route, page = self._front.route, self._front.config.login_page
         return [
-            Route("/login", serve(self.sign_in, page=page), methods=["POST"], name="login"),
-            Route("/logout", serve(self.sign_out, page=page), methods=["POST"], name="logout"),
+            route("/login", self.sign_in, page=page),
+            route("/logout", self.sign_out, page=page),
         ]
 
     async def sign_in(self, call: Call) -> Answer:

@@ -13,9 +13,8 @@ histories and logs.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from starlette.routing import Route
 
 from asgi_security.endpoints.serving.answers import (
     NOT_SIGNED_IN,
@@ -39,20 +38,19 @@ from asgi_security.flows.mfa_outcomes import (
     RecoveryCodes,
 )
 from asgi_security.flows.mfa_qr import build_qr_svg
-from asgi_security.flows.store_bound import StoreBound
 from asgi_security.policy.assurance import build_assurance
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from starlette.routing import Route
 
     from asgi_security.endpoints.serving.arrival import Arrival
     from asgi_security.endpoints.serving.calls import Call
     from asgi_security.endpoints.serving.front import Front
+    from asgi_security.flows.account_records import AccountRecords
     from asgi_security.flows.login import Login
     from asgi_security.flows.mfa import Mfa
-    from asgi_security.storage.protocols import Account, AccountStore
+    from asgi_security.storage.protocols import Account
 
-_STORE_SECONDS = 2.0
 _REFUSED = refuse(400, "CODE_REFUSED")
 
 
@@ -60,7 +58,7 @@ class MfaEndpoints:
     """Takes second factors, and manages them."""
 
     def __init__(
-        self, front: Front, mfa: Mfa, login: Login, arrival: Arrival, accounts: AccountStore
+        self, front: Front, mfa: Mfa, login: Login, arrival: Arrival, accounts: AccountRecords
     ) -> None:
         self._front = front
         self._mfa = mfa
@@ -69,32 +67,22 @@ class MfaEndpoints:
         self._accounts = accounts
 
     def build_routes(self) -> list[Route]:
-        """Return the routes, for a Router or a Mount."""
-        config = self._front.config
-        return [
-            self._route("/mfa/verify", self.verify, page=config.code_page),
-            self._route("/mfa/send-code", self.send_code, page=config.code_page),
-            self._route("/mfa/start", self.start, page=config.enrolment_page),
-            self._route("/mfa/confirm", self.confirm, page=config.enrolment_page),
-            self._route("/mfa/disable", self.disable),
-            self._route("/mfa/recovery/regenerate", self.renew_recovery_codes),
-            self._route("/mfa/mailed-codes", self.enable_mailed_codes),
-            self._route("/mfa/status", self.show_status, method="GET"),
-        ]
+        """Return the routes, for a Router or a Mount.
 
-    def _route(
-        self,
-        path: str,
-        function: Callable[[Call], Awaitable[Answer]],
-        *,
-        page: str | None = None,
-        method: str = "POST",
-    ) -> Route:
-        # What a pre-token opens as well asks for itself who calls.
-        endpoint = self._front.serve(
-            function, page=page or self._front.config.account_page, is_private=page is None
-        )
-        return Route(path, endpoint, methods=[method], name=f"mfa:{function.__name__}")
+        What a pre-token opens as well is not private: it asks for itself who calls.
+        """
+        config, route = self._front.config, self._front.route
+        own = partial(route, is_private=True)
+        return [
+            route("/mfa/verify", self.verify, page=config.code_page),
+            route("/mfa/send-code", self.send_code, page=config.code_page),
+            route("/mfa/start", self.start, page=config.enrolment_page),
+            route("/mfa/confirm", self.confirm, page=config.enrolment_page),
+            own("/mfa/disable", self.disable),
+            own("/mfa/recovery/regenerate", self.renew_recovery_codes),
+            own("/mfa/mailed-codes", self.enable_mailed_codes),
+            own("/mfa/status", self.show_status, method="GET"),
+        ]
 
     async def verify(self, call: Call) -> Answer:
         """Complete a sign-in, or add the factor to who is signed in."""
@@ -247,10 +235,7 @@ class MfaEndpoints:
         return kept[0] if len(kept) == 1 and call.account is None else None
 
     async def _load(self, call: Call) -> Account | None:
-        if call.account is None:
-            return None
-        with StoreBound(_STORE_SECONDS):
-            return await self._accounts.load(call.account)
+        return None if call.account is None else await self._accounts.load(call.account)
 
 
 def _find_codes(call: Call) -> dict[str, str | None]:

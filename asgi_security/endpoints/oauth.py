@@ -10,9 +10,8 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
-
-from starlette.routing import Route
 
 from asgi_security.endpoints.serving.answers import UNAVAILABLE, Answer, refuse, refuse_until
 from asgi_security.flows.mfa_outcomes import MfaChallenge, MfaEnrolmentRequired, NotDue
@@ -20,7 +19,7 @@ from asgi_security.flows.oauth_linking import IdentityUnlinked, LastWayIn
 from asgi_security.flows.oauth_outcomes import IdentityLinked, IdentityVerified, Redirect
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from starlette.routing import Route
 
     from asgi_security.endpoints.serving.arrival import Arrival
     from asgi_security.endpoints.serving.calls import Call
@@ -44,24 +43,17 @@ class OAuthEndpoints:
 
     def build_routes(self) -> list[Route]:
         """Return the routes, for a Router or a Mount."""
-        serve, config = self._front.serve, self._front.config
-        callback = serve(self.complete, page=config.login_page, is_foreign=True)
-        begin = serve(self.begin, page=config.login_page, is_foreign=True)
+        route, page = self._front.route, self._front.config.login_page
+        foreign = partial(route, method="GET", page=page, is_foreign=True)
+        own = partial(route, is_private=True)
         return [
-            Route("/oauth/{provider}/login", begin, methods=["GET"], name="oauth:login"),
-            Route("/oauth/{provider}/callback", callback, methods=["GET"], name="oauth:callback"),
-            self._route("/oauth/{provider}/link", self.link, "POST"),
-            self._route("/oauth/identities", self.list_identities, "GET"),
-            self._route("/oauth/identities/{handle}", self.unlink, "DELETE"),
-            self._route("/oauth/identities/{handle}/unlink", self.unlink, "POST"),
+            foreign("/oauth/{provider}/login", self.begin),
+            foreign("/oauth/{provider}/callback", self.complete),
+            own("/oauth/{provider}/link", self.link),
+            own("/oauth/identities", self.list_identities, method="GET"),
+            own("/oauth/identities/{handle}", self.unlink, method="DELETE"),
+            own("/oauth/identities/{handle}/unlink", self.unlink),
         ]
-
-    def _route(
-        self, path: str, function: Callable[[Call], Awaitable[Answer]], method: str
-    ) -> Route:
-        page = self._front.config.account_page
-        endpoint = self._front.serve(function, page=page, is_private=True)
-        return Route(path, endpoint, methods=[method], name=f"oauth:{function.__name__}")
 
     async def begin(self, call: Call) -> Answer:
         """Send the browser to the provider."""

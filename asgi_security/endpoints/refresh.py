@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starlette.routing import Route
-
 from asgi_security.endpoints.serving.answers import UNAVAILABLE, Answer, refuse
 from asgi_security.flows.refresh_outcomes import FamiliesEnded, Refreshed, RefreshRefused
 
 if TYPE_CHECKING:
+    from starlette.routing import Route
+
     from asgi_security.endpoints.serving.arrival import Arrival
     from asgi_security.endpoints.serving.calls import Call
     from asgi_security.endpoints.serving.front import Front
@@ -30,10 +30,10 @@ class RefreshEndpoints:
 
     def build_routes(self) -> list[Route]:
         """Return the routes, for a Router or a Mount."""
-        serve, page = self._front.serve, self._front.config.login_page
+        route, page = self._front.route, self._front.config.login_page
         return [
-            Route("/refresh", serve(self.renew, page=page), methods=["POST"], name="refresh"),
-            Route("/revoke", serve(self.revoke, page=page), methods=["POST"], name="revoke"),
+            route("/refresh", self.renew, page=page),
+            route("/revoke", self.revoke, page=page),
         ]
 
     async def renew(self, call: Call) -> Answer:

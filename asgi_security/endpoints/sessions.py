@@ -11,9 +11,8 @@ What is not there and what is somebody else's are the same 404.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from starlette.routing import Route
 
 from asgi_security.clock import system_clock
 from asgi_security.endpoints.serving.answers import UNAVAILABLE, Answer, refuse
@@ -23,7 +22,7 @@ from asgi_security.flows.sessions import list_sessions
 from asgi_security.flows.store_bound import StoreBound
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from starlette.routing import Route
 
     from asgi_security.clock import Clock
     from asgi_security.endpoints.serving.calls import Call
@@ -58,21 +57,15 @@ class SessionEndpoints:
 
     def build_routes(self) -> list[Route]:
         """Return the routes, for a Router or a Mount."""
+        route = partial(self._front.route, is_private=True)
         return [
-            self._route("/sessions", self.list_all, "GET"),
-            self._route("/sessions", self.revoke_all, "DELETE"),
-            self._route("/sessions/revoke-others", self.revoke_others, "POST"),
-            self._route("/sessions/revoke-all", self.revoke_all, "POST"),
-            self._route("/sessions/{handle}", self.revoke_one, "DELETE"),
-            self._route("/sessions/{handle}/revoke", self.revoke_one, "POST"),
+            route("/sessions", self.list_all, method="GET"),
+            route("/sessions", self.revoke_all, method="DELETE"),
+            route("/sessions/revoke-others", self.revoke_others),
+            route("/sessions/revoke-all", self.revoke_all),
+            route("/sessions/{handle}", self.revoke_one, method="DELETE"),
+            route("/sessions/{handle}/revoke", self.revoke_one),
         ]
-
-    def _route(
-        self, path: str, function: Callable[[Call], Awaitable[Answer]], method: str
-    ) -> Route:
-        page = self._front.config.account_page
-        endpoint = self._front.serve(function, page=page, is_private=True)
-        return Route(path, endpoint, methods=[method], name=f"sessions:{function.__name__}")
 
     async def list_all(self, call: Call) -> Answer:
         """Return the account's sessions and logins, the one used last first."""

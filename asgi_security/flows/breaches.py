@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from asgi_security.clock import system_clock
+from asgi_security.flows.fetching import Fetcher, FetchFailedError
 from asgi_security.policy.breaches import (
     BreachConfig,
     Breached,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import anyio.lowlevel
 
     from asgi_security.clock import Clock
+    from asgi_security.flows.fetching import Fetched
     from asgi_security.policy.breaches import BreachFinding
 
 
@@ -50,11 +52,19 @@ class BreachChecker:
     ) -> None:
         self.config = resolve_configuration(BreachConfig, config, fields)
         self._clock = clock
-        self._transport = transport
+        self._fetcher = Fetcher(
+            timeout_seconds=self.config.timeout_seconds,
+            max_bytes=self.config.max_bytes,
+            headers={
+                "user-agent": self.config.user_agent,
+                "add-padding": "true",
+                "accept": "text/plain",
+            },
+            transport=transport,
+        )
         self._answers: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
         self._paused_at = 0.0
         self._pause_seconds = 0.0
-        self._tls: Any = None
         self._flights: anyio.lowlevel.RunVar[dict[str, _Flight]] | None = None
 
     async def check(self, password: str) -> BreachFinding:
@@ -130,65 +140,26 @@ class BreachChecker:
         return flights
 
     async def _fetch(self, prefix: str) -> bytes | BreachUnavailable:
-        import httpx  # noqa: PLC0415 -- slow to import
-
-        if self._tls is None:
-            self._tls = httpx.create_ssl_context(trust_env=False)  # reads a bundle: 20 ms
-        # One client for each request: none has cookies of the one before.
-        client = httpx.AsyncClient(
-            transport=self._transport,
-            verify=self._tls,
-            follow_redirects=False,
-            trust_env=False,
-            timeout=self.config.timeout_seconds,
-            headers={
-                "user-agent": self.config.user_agent,
-                "add-padding": "true",
-                "accept": "text/plain",
-                "accept-encoding": "identity",
-            },
-        )
-        url = f"{self.config.base_url}/range/{prefix}"
         try:
-            async with client, client.stream("GET", url) as response:
-                return await self._read(prefix, response)
-        except httpx.TimeoutException:
-            return BreachUnavailable("timeout")
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError):
-            return BreachUnavailable("network")
-
-    async def _read(self, prefix: str, response: Any) -> bytes | BreachUnavailable:
-        if response.status_code != 200:
-            return self._refuse(response)
-        if response.headers.get("content-encoding", "identity") != "identity":
-            return BreachUnavailable("encoding")  # not asked for: 1 MiB could unpack to 1 GiB
-        from anyio import CancelScope  # noqa: PLC0415 -- only who asks waits
-
-        body = bytearray()
-        with CancelScope() as reading:
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > self.config.max_bytes:
-                    # Not left by `break`: that strands the generators below this one.
-                    reading.cancel()
-        if reading.cancel_called:
-            return BreachUnavailable("too_long")
-        answer = bytes(body)
-        if not has_range_line(answer):
+            fetched = await self._fetcher.get(f"{self.config.base_url}/range/{prefix}")
+        except FetchFailedError as error:
+            return BreachUnavailable(str(error))
+        if fetched.status != 200:
+            return self._refuse(fetched)
+        if not has_range_line(fetched.body):
             return BreachUnavailable("malformed")
-        self._keep_answer(prefix, answer)
-        return answer
+        self._keep_answer(prefix, fetched.body)
+        return fetched.body
 
-    def _refuse(self, response: Any) -> BreachUnavailable:
-        status = response.status_code
-        if status == 429 or status >= 500:
+    def _refuse(self, fetched: Fetched) -> BreachUnavailable:
+        if fetched.status == 429 or fetched.status >= 500:
             self._paused_at = self._clock()
             self._pause_seconds = compute_pause_seconds(
-                response.headers.get("retry-after"),
+                fetched.headers.get("retry-after"),
                 now=self._paused_at,
                 maximum=self.config.max_pause_seconds,
             )
-        return BreachUnavailable("redirect" if response.is_redirect else "status")
+        return BreachUnavailable("status")
 
 
 @dataclass(slots=True)

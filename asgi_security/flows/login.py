@@ -199,7 +199,6 @@ class Login:
             signed_in = SignedIn(account, _BY_PASSWORD, self._clock())
             return await self._let_in(admitted, signed_in, visit)
         if isinstance(due, MfaChallenge | MfaEnrolmentRequired):
-            await self._record("mfa_required", account, visit)
             return NeedsMfa(due)
         await self._logins.record(account, "mfa_unavailable", visit)
         return Unavailable()

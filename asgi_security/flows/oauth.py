@@ -20,6 +20,7 @@ from asgi_security.clock import system_clock, system_entropy
 from asgi_security.errors import StorageError
 from asgi_security.events import Severity, log_event
 from asgi_security.flows.auditing import Reporter
+from asgi_security.flows.fetching import Fetcher
 from asgi_security.flows.oauth_attempts import Attempts
 from asgi_security.flows.oauth_discovery import PublishedEndpoints
 from asgi_security.flows.oauth_exchange import Exchange, NotIdentified
@@ -31,7 +32,6 @@ from asgi_security.flows.oauth_linking import (
     Linking,
     Opened,
 )
-from asgi_security.flows.oauth_network import ProviderClient
 from asgi_security.flows.oauth_outcomes import (
     ACCOUNT_CHANGED,
     INVALID_RESPONSE,
@@ -109,20 +109,23 @@ class OAuthLogin:
     ) -> None:
         self.config = config
         self._clock = clock
-        self._reporter = Reporter(events, audit)
+        self._reporter = reporter = Reporter(events, audit)
         self._attempts = Attempts(config, store.once, entropy=entropy)
         self._linking = Linking(config, store.accounts, entropy=entropy)
         self.identities = LinkedIdentities(self._linking, self._reporter)
         """Those that open an account already: to list them, and to take them away."""
-        client = ProviderClient(
+        fetcher = Fetcher(
             timeout_seconds=config.timeout_seconds,
             max_bytes=config.max_body_bytes,
+            reads_refusals=True,  # a token endpoint says why in the body of a 400
             transport=transport,
         )
         self._providers: dict[str, tuple[OAuthProvider, PublishedEndpoints, Exchange]] = {}
         for provider in config.providers:
-            endpoints = PublishedEndpoints(provider, config, client=client, reporter=self._reporter)
-            exchange = Exchange(provider, config, endpoints=endpoints, client=client, events=events)
+            endpoints = PublishedEndpoints(provider, config, fetcher=fetcher, reporter=reporter)
+            exchange = Exchange(
+                provider, config, endpoints=endpoints, fetcher=fetcher, events=events
+            )
             self._providers[provider.name] = (provider, endpoints, exchange)
 
     async def begin(

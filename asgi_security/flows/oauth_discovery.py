@@ -5,11 +5,11 @@ Nothing is fetched before somebody logs in: a provider that is down keeps no ser
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from asgi_security.crypto.strict_json import parse_json_object
 from asgi_security.events import Severity
-from asgi_security.flows.keys import FetchFailedError
+from asgi_security.flows.fetching import FetchFailedError, Together
 from asgi_security.policy.oauth_discovery import (
     ProviderEndpoints,
     build_discovery_url,
@@ -18,10 +18,8 @@ from asgi_security.policy.oauth_discovery import (
 )
 
 if TYPE_CHECKING:
-    import anyio.lowlevel
-
     from asgi_security.flows.auditing import Reporter
-    from asgi_security.flows.oauth_network import ProviderClient
+    from asgi_security.flows.fetching import Fetcher
     from asgi_security.policy.oauth import OAuthConfig, OAuthProvider
 
 _PAUSE_SECONDS = 5.0
@@ -33,7 +31,7 @@ class PublishedEndpoints:
     Args:
         provider: whose they are.
         config: the times.
-        client: asks.
+        fetcher: asks.
         reporter: told of each failure.
     """
 
@@ -42,12 +40,12 @@ class PublishedEndpoints:
         provider: OAuthProvider,
         config: OAuthConfig,
         *,
-        client: ProviderClient,
+        fetcher: Fetcher,
         reporter: Reporter,
     ) -> None:
         self._provider = provider
         self._config = config
-        self._client = client
+        self._fetcher = fetcher
         self._reporter = reporter
         self._configured = build_endpoints(provider)
         self._found: ProviderEndpoints | None = None
@@ -55,8 +53,7 @@ class PublishedEndpoints:
         # An attempt is dated by its begin: the pause after a failure is counted from its end.
         self._retry_seconds = config.timeout_seconds + _PAUSE_SECONDS
         self._failed_at: float | None = None
-        self._attempts = 0
-        self._locks: anyio.lowlevel.RunVar[Any] | None = None
+        self._together = Together(self._fetch)
 
     async def load(self, now: float) -> ProviderEndpoints | None:
         """Return the endpoints, fetched if they must be; None while they are not to be had."""
@@ -65,7 +62,7 @@ class PublishedEndpoints:
         if self._is_within(now, self._config.discovery_ttl_seconds):
             return self._found
         if not self._has_just_failed(now):
-            await self._fetch_together(now)
+            await self._together.run(now)
         limit = self._config.discovery_ttl_seconds + self._config.discovery_max_stale_seconds
         return self._found if self._is_within(now, limit) else None
 
@@ -76,27 +73,8 @@ class PublishedEndpoints:
         at = self._failed_at
         return at is not None and 0 <= now - at < self._retry_seconds
 
-    async def _fetch_together(self, now: float) -> None:
-        """Let one of those who wait fetch, and the others take what came of it.
-
-        A fetch that was cancelled with its request counts for nothing: the next one fetches.
-        """
-        import anyio.lowlevel  # noqa: PLC0415 -- only who fetches waits
-
-        if self._locks is None:
-            self._locks = anyio.lowlevel.RunVar(f"asgi_security_endpoints_{id(self)}")
-        lock = self._locks.get(None)
-        if lock is None:
-            lock = anyio.Lock()
-            self._locks.set(lock)
-        attempts = self._attempts
-        async with lock:
-            if self._attempts == attempts:
-                await self._fetch(now)
-
     async def _fetch(self, now: float) -> None:
         found = await self._download()
-        self._attempts += 1
         if isinstance(found, ProviderEndpoints):
             self._found, self._found_at, self._failed_at = found, now, None
             return
@@ -112,7 +90,7 @@ class PublishedEndpoints:
     async def _download(self) -> ProviderEndpoints | str:
         """Return what the provider says, or why it counts for nothing."""
         try:
-            answer = await self._client.get(build_discovery_url(self._provider))
+            answer = await self._fetcher.get(build_discovery_url(self._provider))
         except FetchFailedError as error:
             return str(error)
         if answer.status != 200:

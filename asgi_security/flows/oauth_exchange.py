@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from asgi_security.crypto.strict_json import parse_json_object
+from asgi_security.flows.fetching import FetchFailedError
 from asgi_security.flows.jwt import JwtVerifier, Unavailable, Verified
-from asgi_security.flows.keys import FetchFailedError
 from asgi_security.policy.documents import parse_json
 from asgi_security.policy.jwt import JwtConfig
 from asgi_security.policy.oauth_identity import (
@@ -35,9 +35,9 @@ from asgi_security.policy.oauth_urls import TENANT, is_same_issuer
 
 if TYPE_CHECKING:
     from asgi_security.events import EventSink
+    from asgi_security.flows.fetching import Fetched, Fetcher
     from asgi_security.flows.oauth_attempts import AttemptSecrets
     from asgi_security.flows.oauth_discovery import PublishedEndpoints
-    from asgi_security.flows.oauth_network import Answer, ProviderClient
     from asgi_security.policy.oauth import OAuthConfig, OAuthProvider
     from asgi_security.policy.oauth_discovery import ProviderEndpoints
     from asgi_security.policy.oauth_registration import ProfileApi
@@ -72,7 +72,7 @@ class Exchange:
         provider: which one.
         config: the bounds.
         endpoints: where it is asked.
-        client: asks.
+        fetcher: asks, and reads what a refusal says.
         events: told when its keys change or cannot be had.
     """
 
@@ -82,13 +82,13 @@ class Exchange:
         config: OAuthConfig,
         *,
         endpoints: PublishedEndpoints,
-        client: ProviderClient,
+        fetcher: Fetcher,
         events: EventSink,
     ) -> None:
         self._provider = provider
         self._config = config
         self._endpoints = endpoints
-        self._client = client
+        self._fetcher = fetcher
         self._events = events
         self._verifier: tuple[str, JwtVerifier] | None = None
 
@@ -128,7 +128,7 @@ class Exchange:
         self, code: str, secrets: AttemptSecrets, endpoints: ProviderEndpoints
     ) -> TokenResponse | TokenError:
         request = build_token_request(self._provider, code=code, verifier=secrets.verifier)
-        answer = await self._client.post(
+        answer = await self._fetcher.post(
             endpoints.token, body=request.body, headers=request.headers
         )
         return parse_token_response(answer.status, parse_json_object(answer.body))
@@ -163,7 +163,7 @@ class Exchange:
         if endpoints.userinfo is None or not wants_email:
             return facts
         document = _read_object(
-            await self._client.get(endpoints.userinfo, token=tokens.access_token)
+            await self._fetcher.get(endpoints.userinfo, token=tokens.access_token)
         )
         if isinstance(document, NotIdentified):
             return document
@@ -171,12 +171,12 @@ class Exchange:
 
     async def _read_profile(self, api: ProfileApi, tokens: TokenResponse) -> Identification:
         token = tokens.access_token
-        document = _read_object(await self._client.get(api.url, token=token))
+        document = _read_object(await self._fetcher.get(api.url, token=token))
         if isinstance(document, NotIdentified):
             return document
         emails: Any = None
         if api.emails_url is not None:
-            answer = await self._client.get(api.emails_url, token=token)
+            answer = await self._fetcher.get(api.emails_url, token=token)
             # Without leave to read addresses there are none: the login goes on without.
             emails = parse_json(answer.body) if answer.status == 200 else None
         facts = parse_profile(api, self._provider.issuer, document, emails)
@@ -203,13 +203,13 @@ class Exchange:
                 jwks_max_bytes=config.max_body_bytes,
             ),
             events=self._events,
-            transport=self._client.transport,
+            transport=self._fetcher.transport,
         )
         self._verifier = (jwks_url, verifier)
         return verifier
 
 
-def _read_object(answer: Answer) -> dict[str, Any] | NotIdentified:
+def _read_object(answer: Fetched) -> dict[str, Any] | NotIdentified:
     if answer.status in {429, 502, 503, 504}:
         return NotIdentified(PROVIDER_UNAVAILABLE, f"status_{answer.status}")
     document = parse_json_object(answer.body) if answer.status == 200 else None

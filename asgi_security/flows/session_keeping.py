@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from asgi_security.errors import SessionNotLoadedError, StorageError
 from asgi_security.events import SecurityEvent, Severity
 from asgi_security.policy.cookies import CookieWriter
 from asgi_security.policy.session_saving import Begin, End, Keep, Save, Touch, decide_saving
 from asgi_security.policy.sessions import Lifetimes, is_void
+from asgi_security.values import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,26 +28,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@value
 class Written:
     """The session was written; `cookie` is the Set-Cookie value to send, if one is."""
 
-    __slots__ = ("cookie",)
-
-    def __init__(self, cookie: bytes | None) -> None:
-        self.cookie: Final = cookie
+    cookie: bytes | None
 
 
 Committed: TypeAlias = Written | None
 
 
+@value
 class Visitor:
     """Who began a session, for lists that a user looks at; `address` only from trusted sources."""
 
-    __slots__ = ("address", "user_agent")
-
-    def __init__(self, user_agent: bytes = b"", address: str | None = None) -> None:
-        self.user_agent: Final = user_agent
-        self.address: Final = address
+    user_agent: bytes = b""
+    address: str | None = None
 
 
 class SessionKeeper(ABC):

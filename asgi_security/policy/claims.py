@@ -8,9 +8,10 @@ Source: RFC 7519 section 4.1, RFC 9068 section 4, RFC 8725 sections 3.8-3.12.
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from asgi_security.policy.jwt import ACCESS_TOKEN_CLAIMS, ACCESS_TOKEN_TYPE
+from asgi_security.values import value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,25 +33,20 @@ CLAIM_REASONS: frozenset[str] = frozenset(get_args(ClaimReason))
 # Beyond it a float no longer holds whole seconds; it also turns away 1e400 and 5 000 digits.
 _LATEST_INSTANT = 2**53
 _LATEST = float(_LATEST_INSTANT)
+_NO_ROLES: frozenset[str] = frozenset()
 _TEXTS = ("sub", "jti", "sid", "client_id")
 # What a token may call itself where no type is asked for: none of these is the name of a token
 # with another purpose, such as "mfa+jwt", "refresh+jwt" or "logout+jwt".
 _PLAIN_TYPES = frozenset({None, "JWT", "jwt", ACCESS_TOKEN_TYPE})
 
 
+@value
 class Lifetime:
-    """When a token may be used: from `begins_at` on and before `ends_at`, leeway included.
+    """When a token may be used: from `begins_at` on and before `ends_at`, leeway included."""
 
-    A plain class, because every new token makes one and every request reads it: a frozen
-    dataclass costs three times as much to make, a named tuple three times as much to read.
-    """
-
-    __slots__ = ("begins_at", "ends_at", "issued_at")
-
-    def __init__(self, begins_at: float, ends_at: float, issued_at: float | None) -> None:
-        self.begins_at: Final = begins_at
-        self.ends_at: Final = ends_at
-        self.issued_at: Final = issued_at
+    begins_at: float
+    ends_at: float
+    issued_at: float | None
 
     def includes(self, now: float) -> bool:
         """Tell whether the token may be used at this instant."""
@@ -172,7 +168,8 @@ def parse_scopes(claims: Mapping[str, Any]) -> frozenset[str]:
     scope = claims.get("scope")
     if not isinstance(scope, str):
         return frozenset()
-    return frozenset(scope.split(" ")).difference(("",))
+    names = scope.split(" ")
+    return frozenset([name for name in names if name] if "" in names else names)
 
 
 def parse_roles(claims: Mapping[str, Any]) -> frozenset[str]:
@@ -182,8 +179,10 @@ def parse_roles(claims: Mapping[str, Any]) -> frozenset[str]:
     frozenset({'admin'})
     """
     roles = claims.get("roles")
+    if roles is None:
+        return _NO_ROLES
     if isinstance(roles, str):
-        return frozenset((roles,)) if roles else frozenset()
+        return frozenset((roles,)) if roles else _NO_ROLES
     if not isinstance(roles, (list, tuple)):
-        return frozenset()
+        return _NO_ROLES
     return frozenset(role for role in roles if isinstance(role, str) and role)

@@ -8,8 +8,9 @@ draft-cutler-httpbis-partitioned-cookies.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from asgi_security.errors import ConfigError
 from asgi_security.secret import Secret
 from asgi_security.validation import Findings, configuration, is_token
 
@@ -184,6 +185,17 @@ class SigningSecrets:
     def reveal_order(self) -> tuple[Secret, ...]:
         """Return all as `Secret`, the one that signs first."""
         return tuple(Secret(each) for each in (self.secret, *self.old_secrets))
+
+
+def settle_signing_secrets(findings: Findings, config: Any) -> None:
+    """Check the `secret` and `old_secrets` of a configuration, and put what is checked in place."""
+    try:
+        secrets = SigningSecrets(secret=config.secret, old_secrets=config.old_secrets)
+    except ConfigError as error:
+        findings.extend(error)
+        return
+    object.__setattr__(config, "secret", secrets.secret)
+    object.__setattr__(config, "old_secrets", secrets.old_secrets)
 
 
 def _check_secret(findings: Findings, name: str, value: object) -> Secret:

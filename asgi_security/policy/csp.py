@@ -7,8 +7,7 @@ Source: Content Security Policy Level 3 (https://www.w3.org/TR/CSP3/), sections 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 from asgi_security.errors import ConfigError, Problem
 from asgi_security.policy.directives import freeze_lists, freeze_names
@@ -57,11 +56,12 @@ _WORDS = {
     "webrtc": {"'allow'", "'block'"},
 }
 
-_SPOILED = re.compile(r"[^\x21-\x7e]|[;,]")
-_HASH = re.compile(r"'sha(?:256|384|512)-[A-Za-z0-9+/_-]+={0,2}'\Z")
-_BARE = re.compile(r"(?:nonce|sha256|sha384|sha512)-.", re.IGNORECASE)
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\Z")
-_HOST = re.compile(
+# Compiled by `re` when first used, and kept: who imports us waits for none of it.
+_SPOILED = r"[^\x21-\x7e]|[;,]"
+_HASH = r"'sha(?:256|384|512)-[A-Za-z0-9+/_-]+={0,2}'\Z"
+_BARE = r"(?i)(?:nonce|sha256|sha384|sha512)-."
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*:\Z"
+_HOST = (
     r"(?:[A-Za-z][A-Za-z0-9+.-]*://)?"
     r"(?:\*|(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])"
     r"(?::(?:[0-9]{1,5}|\*))?(?:/[^?#]*)?\Z"
@@ -157,11 +157,11 @@ def _check_directive(
         hint = f"did you mean {near!r}?" if near else "name it in extra_directives if it is new"
         yield "unknown directive", hint, name
         return
-    if _SPOILED.search(name):
+    if re.search(_SPOILED, name):
         yield "not a directive name", "write it in lower-case letters and hyphens", name
         return
     for source in sources:
-        if not source or _SPOILED.search(source):
+        if not source or re.search(_SPOILED, source):
             hint = "one source per list item; write ';' as %3B and ',' as %2C within a URL"
             yield "holds a separator or is no visible ASCII text", hint, source
         elif (fault := _find_fault(name, source)) is not None:
@@ -185,10 +185,10 @@ def _find_fault(name: str, source: str) -> Fault | None:
     lowered = source.lower()
     bare = lowered.strip("'")
     if not source.startswith("'"):
-        if f"'{bare}'" in _INLINE_KEYWORDS or _BARE.match(bare):
+        if f"'{bare}'" in _INLINE_KEYWORDS or re.match(_BARE, bare):
             quoted = NONCE if bare.startswith("nonce-") else f"'{source.strip(chr(39))}'"
             return "not quoted: browsers take it for a host", f'write "{quoted}"'
-        if _SCHEME.match(source) or _HOST.match(source):
+        if re.match(_SCHEME, source) or re.match(_HOST, source):
             return None
         return "not a source", "write a scheme ('https:') or a host ('https://cdn.example.com')"
     if lowered.startswith("'nonce-"):
@@ -196,7 +196,7 @@ def _find_fault(name: str, source: str) -> Fault | None:
         return "a fixed nonce protects nothing", f'write "{NONCE}": it is new in every response'
     if source == NONCE:
         fits = name in _NONCEABLE
-    elif _HASH.match(source):
+    elif re.match(_HASH, source):
         fits = name in _INLINE
     elif source in _INLINE_KEYWORDS:
         fits = source in known
@@ -211,7 +211,7 @@ def _suggest(wrong: str, known: set[str]) -> str:
 
 
 def _has_hash(sources: Sequence[str]) -> bool:
-    return any(_HASH.match(source) for source in sources)
+    return any(re.match(_HASH, source) for source in sources)
 
 
 def check_report_only(policy: ContentSecurityPolicy) -> tuple[Problem, ...]:
@@ -234,8 +234,7 @@ def check_report_only(policy: ContentSecurityPolicy) -> tuple[Problem, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class CspValue:
+class CspValue(NamedTuple):
     """A policy compiled for the wire: per response only the nonce is put in.
 
     `unread` is what is sent when nobody has asked for the nonce; empty means: send nothing.

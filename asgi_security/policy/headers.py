@@ -13,7 +13,6 @@ from asgi_security.errors import ConfigError
 from asgi_security.policy.csp import ContentSecurityPolicy, check_report_only
 from asgi_security.policy.directives import freeze_names, freeze_pairs
 from asgi_security.policy.hsts import Hsts
-from asgi_security.policy.permissions import PermissionsPolicy
 from asgi_security.policy.profiles import (
     API,
     DOCUMENTATION,
@@ -21,6 +20,7 @@ from asgi_security.policy.profiles import (
     PRACTICAL_HSTS,
     REVEALING,
     STRICT,
+    read_permissions,
 )
 from asgi_security.policy.reporting import build_reporting_endpoints, check_endpoints
 from asgi_security.validation import Findings, configuration, is_field_value, is_token
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asgi_security.errors import Problem
+    from asgi_security.policy.permissions import PermissionsPolicy
 
 CspLike: TypeAlias = ContentSecurityPolicy | str | Mapping[str, Sequence[str]] | None
-PermissionsLike: TypeAlias = PermissionsPolicy | str | Mapping[str, Sequence[str]] | None
+PermissionsLike: TypeAlias = "PermissionsPolicy | str | Mapping[str, Sequence[str]] | None"
 Texts: TypeAlias = Mapping[str, str] | tuple[tuple[str, str], ...]
 Overrides: TypeAlias = Mapping[str, str | None] | tuple[tuple[str, str | None], ...]
 
@@ -73,11 +74,11 @@ _NAMES = {
 }
 _FIELDS = {name: field for field, name in _NAMES.items()}
 _CSPS = ("csp", "csp_report_only")
-_READERS = {
+_READERS: dict[str, Callable[[object], object]] = {
     "hsts": Hsts.from_value,
     "csp": ContentSecurityPolicy.from_value,
     "csp_report_only": ContentSecurityPolicy.from_value,
-    "permissions_policy": PermissionsPolicy.from_value,
+    "permissions_policy": read_permissions,
 }
 _NOT_OURS = {
     *("connection", "content-length", "content-type", "date", "location", "set-cookie"),

@@ -9,8 +9,7 @@ RFC 9111 sections 3.5, 4.3.4 and 5.2.2 (private responses, what a 304 updates, `
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from asgi_security.policy.csp import ContentSecurityPolicy, build_csp
 from asgi_security.policy.reporting import is_loopback_host
@@ -35,8 +34,7 @@ _NOT_MODIFIED = 304
 _SCRIPTABLE = ("text/html", "text/xml", "application/xml", "application/pdf")
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderEdit:
+class HeaderEdit(NamedTuple):
     """What to do to one response: drop every line of these names, then add these lines."""
 
     drop: frozenset[bytes]
@@ -45,7 +43,6 @@ class HeaderEdit:
     """Whether a shared cache may hand this response's nonce to everybody."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderPlan:
     """What is sent over one kind of scheme, compiled.
 
@@ -54,29 +51,39 @@ class HeaderPlan:
     holds while `is_constant`, and where `is_unread`. Every other response asks `decide`.
     """
 
-    lines: tuple[Line, ...]
-    csps: Mapping[bytes, CspValue] = field(default_factory=dict)
-    """The policies among `lines`."""
-    replaced: frozenset[bytes] = frozenset()
-    """Names of which the app's lines are dropped, whether or not there is one of ours."""
-    doubled: frozenset[bytes] = frozenset()
-    """Names of which the app's lines stay and ours is added."""
-    secure: bool
-    csp_on_documents_only: bool = False
-    no_store_private: bool = False
-    touched: frozenset[bytes] = field(init=False)
-    is_constant: bool = field(init=False)
-    private_lines: tuple[Line, ...] = field(init=False)
+    __slots__ = (
+        *("csp_on_documents_only", "csps", "doubled", "is_constant", "lines", "no_store_private"),
+        *("private_lines", "replaced", "secure", "touched"),
+    )
 
-    def __post_init__(self) -> None:
-        names = {name for name, _ in self.lines} | self.replaced
-        if not self.secure:
+    def __init__(
+        self,
+        lines: tuple[Line, ...],
+        *,
+        secure: bool,
+        csps: Mapping[bytes, CspValue] | None = None,
+        replaced: frozenset[bytes] = frozenset(),
+        doubled: frozenset[bytes] = frozenset(),
+        csp_on_documents_only: bool = False,
+        no_store_private: bool = False,
+    ) -> None:
+        self.lines: Final = lines
+        self.secure: Final = secure
+        self.csps: Final[Mapping[bytes, CspValue]] = csps or {}
+        """The policies among `lines`."""
+        self.replaced: Final = replaced
+        """Names of which the app's lines are dropped, whether or not there is one of ours."""
+        self.doubled: Final = doubled
+        """Names of which the app's lines stay and ours is added."""
+        self.csp_on_documents_only: Final = csp_on_documents_only
+        self.no_store_private: Final = no_store_private
+        names = {name for name, _ in lines} | replaced
+        if not secure:
             names.add(CLEAR_SITE_DATA)
-        varies = self.csp_on_documents_only or any(csp.has_nonce for csp in self.csps.values())
-        private_lines = (*self.lines, NO_STORE) if self.no_store_private else self.lines
-        object.__setattr__(self, "touched", frozenset(names))
-        object.__setattr__(self, "is_constant", not varies)
-        object.__setattr__(self, "private_lines", private_lines)
+        self.touched: Final = frozenset(names)
+        varies = csp_on_documents_only or any(csp.has_nonce for csp in self.csps.values())
+        self.is_constant: Final = not varies
+        self.private_lines: Final = (*lines, NO_STORE) if no_store_private else lines
 
     def is_unread(self, nonce: str | None, status: int) -> bool:
         """Tell whether a response needs no policy of its own although the plan has nonces."""
@@ -147,8 +154,7 @@ class HeaderPlan:
         return frozenset({HSTS}) if is_loopback_host(host) else frozenset(_SECURE_ONLY)
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderPlans:
+class HeaderPlans(NamedTuple):
     """The plans of one configuration: over https, over http, and for a WebSocket handshake."""
 
     secure: HeaderPlan

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from asgi_security.policy.csp import NONCE, ContentSecurityPolicy
 from asgi_security.policy.hsts import Hsts
-from asgi_security.policy.permissions import PermissionsPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from asgi_security.policy.permissions import PermissionsPolicy
 
 PRACTICAL_HSTS: Final = Hsts()
 """Two years with subdomains; the preload list is never asked for unless the user does."""
@@ -62,7 +63,7 @@ API_CSP: Final = ContentSecurityPolicy.from_text(
 )
 """Allows nothing: a JSON answer that is opened as a page loads nothing and is not framed."""
 
-STRICT_PERMISSIONS: Final = PermissionsPolicy.from_text(
+STRICT_PERMISSIONS: Final = (
     "accelerometer=(), browsing-topics=(), camera=(), display-capture=(), geolocation=(),"
     "gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), serial=(),"
     "usb=(), xr-spatial-tracking=()"
@@ -100,3 +101,10 @@ API: Final[Mapping[str, Any]] = MappingProxyType(
 )
 """What `api()` sends otherwise than `practical()`. CORP stays `same-origin`, which blocks nobody
 who asks by CORS; an API whose images others embed gives `"cross-origin"`."""
+
+
+def read_permissions(value: object) -> PermissionsPolicy:
+    """Read a permissions policy in any form: loads what knows them, which the default does not."""
+    from asgi_security.policy import permissions  # noqa: PLC0415 -- only who has one pays for it
+
+    return permissions.PermissionsPolicy.from_value(value)

@@ -18,8 +18,7 @@ from dataclasses import field
 from math import floor
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from asgi_security.errors import ConfigError
-from asgi_security.policy.cookies import SigningSecrets
+from asgi_security.policy.cookies import settle_signing_secrets
 from asgi_security.policy.key_sources import settle_strings
 from asgi_security.secret import Secret
 from asgi_security.validation import Findings, configuration
@@ -82,7 +81,7 @@ class RefreshConfig:
     def __post_init__(self) -> None:
         """Check everything at once."""
         findings = Findings("RefreshConfig")
-        _check_secrets(findings, self)
+        settle_signing_secrets(findings, self)
         _check_access(findings, self)
         _check_lifetimes(findings, self)
         findings.raise_if_any()
@@ -90,16 +89,6 @@ class RefreshConfig:
     def reveal_order(self) -> tuple[Secret, ...]:
         """Return the secrets of refresh tokens, the one that makes them first."""
         return tuple(Secret(each) for each in (self.secret, *self.old_secrets))
-
-
-def _check_secrets(findings: Findings, config: RefreshConfig) -> None:
-    try:
-        secrets = SigningSecrets(secret=config.secret, old_secrets=config.old_secrets)
-    except ConfigError as error:
-        findings.extend(error)
-        return
-    object.__setattr__(config, "secret", secrets.secret)
-    object.__setattr__(config, "old_secrets", secrets.old_secrets)
 
 
 def _check_access(findings: Findings, config: RefreshConfig) -> None:

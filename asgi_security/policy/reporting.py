@@ -14,12 +14,10 @@ from asgi_security.validation import Findings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_KEY = re.compile(r"[a-z*][a-z0-9_\-.*]*\Z")
-_URL = re.compile(r"(https?)://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(?:[/?][!-~]*)?\Z")
-_LOOPBACK = re.compile(
-    r"(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?\Z",
-    re.IGNORECASE,
-)
+# Compiled by `re` when first used, and kept: who imports us waits for none of it.
+_KEY = r"[a-z*][a-z0-9_\-.*]*\Z"
+_URL = r"(https?)://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(?:[/?][!-~]*)?\Z"
+_LOOPBACK = r"(?i)(?:(?:[a-z0-9-]+\.)*localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])(?::[0-9]{1,5})?\Z"
 
 _TYPES = (
     *("cache", "clientHints", "cookies", "executionContexts", "prefetchCache"),
@@ -33,14 +31,14 @@ def is_loopback_host(host: str) -> bool:
     Only names that no resolver sends elsewhere count (RFC 6761 section 6.3): `localhost` and
     what is below it, 127.0.0.0/8 and `[::1]`.
     """
-    return _LOOPBACK.match(host) is not None
+    return re.match(_LOOPBACK, host) is not None
 
 
 def check_endpoints(findings: Findings, endpoints: Mapping[str, str]) -> None:
     """Note every entry that browsers would ignore in `Reporting-Endpoints`."""
     for name, url in endpoints.items():
-        match = _URL.match(str(url))
-        if not _KEY.match(name):
+        match = re.match(_URL, str(url))
+        if not re.match(_KEY, name):
             hint = "begin with a lower-case letter; go on with those, digits, '_', '-', '.', '*'"
             findings.add("reporting_endpoints", name, "not a structured-field key", hint)
         if match is None or '"' in match[0] or "\\" in match[0]:

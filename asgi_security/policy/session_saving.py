@@ -5,27 +5,28 @@ Source: OWASP ASVS 5.0 sections 7.2.4 (a new id at each login) and 7.4.1 (an end
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from asgi_security.values import value
 
 if TYPE_CHECKING:
     from asgi_security.policy.session_state import Session, Snapshot
     from asgi_security.policy.sessions import Lifetimes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Keep:
     """Write nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Touch:
     """Note the use of `found`, its data unchanged."""
 
     found: Snapshot
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Save:
     """Write `data` into `found`, which keeps its id."""
 
@@ -33,7 +34,7 @@ class Save:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rotate:
     """Move `found`, now with `data`, to a new id; it keeps its beginning."""
 
@@ -41,7 +42,7 @@ class Rotate:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Begin:
     """Begin a session under a new id, at now. `over`, if there is one, ends first."""
 
@@ -50,7 +51,7 @@ class Begin:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class End:
     """Remove the cookie, and the session that was found with it if there was one."""
 

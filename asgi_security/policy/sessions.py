@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from asgi_security.errors import ConfigError, Problem
-from asgi_security.policy.cookies import CookieConfig, SigningSecrets
+from asgi_security.policy.cookies import CookieConfig, settle_signing_secrets
 from asgi_security.validation import Findings, configuration
 
 if TYPE_CHECKING:
@@ -119,13 +119,7 @@ def _check_secrets(findings: Findings, config: SessionConfig) -> None:
             hint = "give a secret (`asgi-security keys new` prints one), or a store"
             findings.add_secret("secret", "without a store the cookie must be signed", hint)
         return
-    try:
-        secrets = SigningSecrets(secret=config.secret, old_secrets=config.old_secrets)
-    except ConfigError as error:
-        findings.extend(error)
-        return
-    object.__setattr__(config, "secret", secrets.secret)
-    object.__setattr__(config, "old_secrets", secrets.old_secrets)
+    settle_signing_secrets(findings, config)
 
 
 def _check_lifetimes(findings: Findings, config: SessionConfig) -> None:

@@ -74,6 +74,17 @@ async def test_hooks_are_called_from_the_innermost_out(waiting: int) -> None:
         assert seen == ["c", "b", "a"]
 
 
+async def test_a_layer_that_stands_twice_is_left_twice() -> None:
+    seen: list[str] = []
+    twice = Noting("a", seen, waits=True)
+    exits = build_exits([twice, Noting("b", seen, waits=False), twice])
+    assert exits is not None
+    pending = exits.leave(Exchange(), {})
+    assert pending is not None
+    await pending
+    assert seen == ["a", "b", "a"]
+
+
 def test_calm_are_the_common_names_that_nobody_minds() -> None:
     exits = build_exits([Noting("a", [], waits=False), Layer()])
     assert exits is not None

@@ -10,9 +10,9 @@ import subprocess
 import threading
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pytest
+from tests.missing import miss
 
 if TYPE_CHECKING:
     from tests.browsers.network import Network
@@ -39,13 +39,6 @@ def find_node(folder: Path) -> str:
     if not (folder / "node_modules" / ".package-lock.json").exists():
         miss(f"no npm packages here: npm ci --prefix {folder.relative_to(ROOT)}")
     return node
-
-
-def miss(reason: str) -> NoReturn:
-    """Skip the test; fail it in CI, where everything must be there."""
-    if os.environ.get("CI"):
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
 
 
 class Answer(NamedTuple):

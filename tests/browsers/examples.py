@@ -52,7 +52,7 @@ class Example:
         while (found := _LISTENING.search(self.read_log())) is None:
             running = self._process.poll() is None and time.monotonic() < deadline
             assert running, f"the example does not start:\n{self.read_log()}"
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(PAUSE_SECONDS)  # a log tells no event
         return int(found[1])
 
     def read_log(self) -> str:

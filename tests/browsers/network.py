@@ -124,7 +124,7 @@ class Network:
         serving = [asyncio.create_task(server.serve()) for server in self._servers]
         while not all(server.started for server in self._servers):
             assert not any(task.done() for task in serving), "a server has ended"
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # Uvicorn tells no event
         self.server_port, self.plain_port = map(_find_port, self._servers)
         proxy = await asyncio.start_server(self._answer, "127.0.0.1", 0)
         self.proxy_port = _find_port(proxy)

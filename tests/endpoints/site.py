@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from asgi_security.asgi.types import ASGIApp
     from asgi_security.flows.sending import Message
 
 __all__ = ["BETTER", "GOOD", "NAME", "WRONG", "Browser", "Site"]
@@ -67,7 +66,6 @@ class Site:
         transport: of the routes.
         endpoints: fields of their configuration.
         guards: more arguments of `harden`.
-        wrap: puts something between the guards and the routes.
         fields: of `Auth`.
     """
 
@@ -78,7 +76,6 @@ class Site:
         transport: Any = "session",
         endpoints: dict[str, Any] | None = None,
         guards: dict[str, Any] | None = None,
-        wrap: Callable[[ASGIApp], ASGIApp] = lambda app: app,
         clock: FakeClock | None = None,
         seed: str = "",
         **fields: Any,
@@ -117,7 +114,7 @@ class Site:
         )
         self.state = app.state
         self.state.during = anyio.lowlevel.checkpoint
-        self.app = self.auth.harden(wrap(app), transport=self.transport, **(guards or {}))
+        self.app = self.auth.harden(app, transport=self.transport, **(guards or {}))
 
     def browser(self, client: str = "192.0.2.1", **headers: str) -> Browser:
         """Return somebody new who comes from this address."""

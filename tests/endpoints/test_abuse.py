@@ -9,15 +9,16 @@ import pytest
 
 from asgi_security.policy.login import LoginConfig
 from tests.endpoints.site import BETTER, NAME, WRONG, Site, build_tokens, race
+from tests.storage import backends
 
 if TYPE_CHECKING:
     from asgi_security.storage.protocols import Store
     from tests.endpoints.site import Browser
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, backends.on(*backends.ALL)]
 
 MANY = 100
-SECONDS = 30.0
+SECONDS = backends.SECONDS
 
 
 def build_site(store: Store, **options: Any) -> Site:

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from asgi_security.middleware.api_keys import ApiKeyMiddleware
-from asgi_security.policy.api_keys import ApiKeyConfig
+from asgi_security import MemoryStore
 from tests.endpoints.site import NAME, PAGE, Site, find_query
-
-if TYPE_CHECKING:
-    from asgi_security.asgi.types import ASGIApp
 
 pytestmark = pytest.mark.anyio
 
 both = pytest.mark.parametrize("transport", ["session", "bearer"])
 SCOPES = ("orders:read", "orders:write")
-KEYS = ApiKeyConfig(secret="k" * 32)
 
 
 async def open_site(transport: str = "session") -> Site:
-    site: Site
-
-    def wrap(app: ASGIApp) -> ASGIApp:
-        return ApiKeyMiddleware(app, KEYS, store=store, clock=clock)
-
-    from asgi_security import MemoryStore  # noqa: PLC0415 -- shared with the middleware
-    from asgi_security.testing import FakeClock  # noqa: PLC0415 -- likewise
-
-    store, clock = MemoryStore(), FakeClock()
-    site = Site(store, transport=transport, wrap=wrap, clock=clock, api_keys=KEYS)
+    site = Site(MemoryStore(), transport=transport)
     await site.add(roles=SCOPES)
     return site
 

@@ -12,12 +12,14 @@ import pytest
 from asgi_security.policy.clients import ClientConfig
 from tests.endpoints.site import BETTER, GOOD, Site
 from tests.flows.mfa_world import Authenticator
+from tests.storage import backends
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from asgi_security.storage.protocols import Store
+    from tests.storage.backends import Place
 
 pytestmark = pytest.mark.anyio
 
@@ -140,16 +142,17 @@ def keep_all(known: Known, answer: Any, browser: Any, when: str) -> None:
         known.add(f"access token {when}", browser.client.headers["authorization"][7:])
 
 
+@backends.on(*backends.ALL)
 @pytest.mark.parametrize("transport", ["session", "bearer"])
 async def test_R89_a_dump_shows_nothing_that_opens_anything(
-    store: Store, backend: str, redis_prefix: str, tmp_path: Path, transport: str
+    store: Store, place: Place, transport: str
 ) -> None:
     site = Site(
         store, transport=transport, guards={"clients": ClientConfig(trusted_proxies=["10.0.0.0/8"])}
     )
     known = Known()
     await tell_story(site, known)
-    dump = await take_dump(store, backend, redis_prefix, tmp_path)
+    dump = await take_dump(store, place)
     # The story is in there: the dump is one of this store, and is searched as it is written.
     assert NAME.encode() in dump
     assert b"Browser/1" in dump
@@ -157,21 +160,21 @@ async def test_R89_a_dump_shows_nothing_that_opens_anything(
     assert known.find_in(dump) == []
 
 
-async def take_dump(store: Store, backend: str, prefix: str, folder: Path) -> bytes:
+async def take_dump(store: Store, place: Place) -> bytes:
     """Return all bytes of a store, past the store."""
-    if backend == "memory":
+    if place.backend == "memory":
         return walk_memory(store)
-    if backend == "sqlite":
-        return read_files(folder)
-    if backend == "redis":
-        return dump_redis(prefix)
-    return await dump_postgres(backend.split()[1])
+    if place.backend == "sqlite":
+        return read_files(place.path)
+    if place.backend == "redis":
+        return dump_redis(place.options["prefix"])
+    return await dump_postgres(place.options["schema"])
 
 
-def read_files(folder: Path) -> bytes:
+def read_files(path: Path) -> bytes:
     """Return the database and its write-ahead log, as they lie there."""
-    files = sorted(folder.glob("security.db*"))
-    assert files
+    files = sorted(path.parent.glob(f"{path.name}*"))
+    assert path in files
     return b"\n".join(file.read_bytes() for file in files)
 
 

@@ -15,17 +15,16 @@ from starlette.routing import Route
 from asgi_security.policy.lockout import LockoutConfig, LockoutRules
 from asgi_security.policy.mfa import MfaConfig
 from asgi_security.policy.oauth import OAuthConfig
-from asgi_security.storage.opening import open_store
 from asgi_security.testing import FakeClock
 from tests.endpoints.site import GOOD, NAME, ORIGIN, Browser, Site
 from tests.flows.oauth_world import build_oidc
+from tests.storage import backends
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import httpx
 
     from asgi_security.storage.protocols import Store
+    from tests.storage.backends import Place
 
 pytestmark = pytest.mark.anyio
 
@@ -175,6 +174,7 @@ async def test_E44_a_body_that_is_too_large_reaches_nothing(
         assert answer.status_code == 413, (method, path)
 
 
+@backends.on(*backends.ALL)
 @pytest.mark.parametrize("name", ["%00", "%F0%9F%98%80", "%ED%A0%80", "x" * 300, "%20"])
 async def test_P19_P50_a_bad_id_is_an_unknown_one_on_every_store(store: Store, name: str) -> None:
     site = build_site(store)
@@ -202,6 +202,7 @@ NASTY: dict[str, Any] = {
 }
 
 
+@backends.on(*backends.ALL)
 @pytest.mark.parametrize("value", NASTY.values(), ids=NASTY)
 async def test_what_no_database_takes_is_a_refusal_on_every_store(store: Store, value: Any) -> None:
     rules = LockoutConfig(
@@ -249,32 +250,16 @@ COOKIES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_siz
 
 
 @both
-@pytest.mark.parametrize("backend", ["memory", "sqlite", "postgres"])
-def test_nothing_that_is_sent_is_an_error_of_ours(
-    transport: str, backend: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    options: dict[str, Any] = {}
-    url = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/s.db"}.get(backend, "")
-    if backend == "postgres":
-        options["schema"] = request.getfixturevalue("schema")
-        from tests.storage.postgres_servers import URL  # noqa: PLC0415 -- with the extra
-
-        url = URL
+@pytest.mark.parametrize("place", ["memory", "sqlite", "postgres"], indirect=True)
+def test_nothing_that_is_sent_is_an_error_of_ours(transport: str, place: Place) -> None:
     rules = LockoutConfig(threshold=1_000_000, client_rules=TIRELESS, code_rules=TIRELESS)
     with start_blocking_portal("asyncio") as portal:
-        opening = (
-            open_store(url, timeout_seconds=30, **options)
-            if url != "memory://"
-            else open_store(url)
-        )
-        store = portal.wrap_async_context_manager(opening)
+        store = portal.wrap_async_context_manager(place.open())
         with store as opened:
-            if backend == "postgres":
-                portal.call(getattr(opened, "migrate"))  # noqa: B009 -- of SQL stores alone
             site = build_site(
                 opened, transport=transport, lockout=rules, clock=FakeClock(time.time())
             )
-            name = f"{backend}-{transport}-{time.time_ns()}@example.com"
+            name = f"{place.backend}-{transport}-{time.time_ns()}@example.com"
             portal.call(lambda: site.add(name))
             signed_in = portal.call(lambda: site.sign_in(name))
             calls = list_calls(site, reading=False) + list_calls(site, reading=True)

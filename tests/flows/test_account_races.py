@@ -5,105 +5,27 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import pytest
 
 from asgi_security.flows.accounts import Accepted, AddressVerified, PasswordSet, TokenRefused
 from asgi_security.flows.lockout import LockedOut
 from asgi_security.flows.login import Refused, SignedIn
-from asgi_security.storage.memory import MemoryStore
-from asgi_security.storage.sqlite import SqliteStore
+from asgi_security.testing.contracts.expecting import race
 from tests.flows.account_world import BETTER, GOOD, HERE, NAME, WRONG, World
+from tests.storage import backends
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-    from pathlib import Path
-
     from asgi_security.storage.protocols import Store
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, backends.on(*backends.ALL)]
 
 RACERS = 100
-
-
-@pytest.fixture(
-    params=[
-        pytest.param(("memory", "asyncio"), id="memory-asyncio"),
-        pytest.param(("memory", "trio"), id="memory-trio"),
-        pytest.param(("sqlite", "asyncio"), id="sqlite-asyncio"),
-        pytest.param(("sqlite", "trio"), id="sqlite-trio"),
-        pytest.param(("redis", "asyncio"), id="redis"),
-        pytest.param(("postgres", "asyncio"), id="postgres"),
-    ]
-)
-def place(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """Return a backend, and a loop that it runs on."""
-    backend, loop = request.param
-    if backend == "postgres":
-        request.getfixturevalue("schema")  # made by a loop of its own, before there is another
-    return str(backend), str(loop)
-
-
-@pytest.fixture
-def anyio_backend(place: tuple[str, str]) -> str:
-    return place[1]
-
-
-@pytest.fixture(scope="module")
-def schema() -> Iterator[str]:
-    pytest.importorskip("asyncpg", reason="pip install 'asgi-security[postgres]'")
-    from tests.storage.postgres_servers import provide_schema  # noqa: PLC0415
-
-    yield from provide_schema()
-
-
-@pytest.fixture
-async def store(
-    request: pytest.FixtureRequest, place: tuple[str, str], tmp_path: Path
-) -> AsyncIterator[Store]:
-    backend: Store
-    if place[0] == "memory":
-        backend = MemoryStore()
-        yield backend
-    elif place[0] == "sqlite":
-        backend = SqliteStore(tmp_path / "security.db", timeout_seconds=20, durability="normal")
-        async with backend:
-            yield backend
-    elif place[0] == "redis":
-        pytest.importorskip("redis", reason="pip install 'asgi-security[redis]'")
-        from tests.storage.redis_servers import URL, fresh_prefix, open_redis  # noqa: PLC0415
-
-        with fresh_prefix() as prefix:
-            async with open_redis(URL, prefix) as backend:
-                yield backend
-    else:
-        name = request.getfixturevalue("schema")
-        from asgi_security.storage.postgres import PostgresStore  # noqa: PLC0415
-        from tests.storage.postgres_servers import URL as POSTGRES  # noqa: PLC0415
-        from tests.storage.postgres_servers import empty  # noqa: PLC0415
-
-        await empty(name, migrate=True)
-        async with PostgresStore(POSTGRES, schema=name, timeout_seconds=20) as backend:
-            yield backend
-
-
-async def race(step: Callable[[int], Awaitable[Any]], racers: int = RACERS) -> list[Any]:
-    """Return what each of so many at once comes to."""
-    outcomes: list[Any] = []
-
-    async def run(number: int) -> None:
-        outcomes.append(await step(number))
-
-    async with anyio.create_task_group() as group:
-        for number in range(racers):
-            group.start_soon(run, number)
-    return outcomes
 
 
 async def test_E14_100_wrong_guesses_5_are_verified(store: Store) -> None:
     world = World(store)
     await world.add()
-    outcomes = await race(lambda _: world.login.sign_in(NAME, WRONG, visit=HERE))
+    outcomes = await race(RACERS, lambda _: world.login.sign_in(NAME, WRONG, visit=HERE))
     assert len(world.passwords.verified) <= 5
     assert outcomes.count(Refused()) == len(world.passwords.verified)
     assert all(isinstance(outcome, LockedOut | Refused) for outcome in outcomes)
@@ -117,7 +39,7 @@ async def test_E14_100_wrong_guesses_5_are_verified(store: Store) -> None:
 async def test_E15_100_right_logins_lock_nobody_out(store: Store) -> None:
     world = World(store)
     account = await world.add()
-    outcomes = await race(lambda _: world.login.sign_in(NAME, GOOD, visit=HERE))
+    outcomes = await race(RACERS, lambda _: world.login.sign_in(NAME, GOOD, visit=HERE))
     signed_in = [outcome for outcome in outcomes if isinstance(outcome, SignedIn)]
     assert signed_in
     assert {outcome.account for outcome in signed_in} == {account}
@@ -137,7 +59,7 @@ async def test_P51_100_redemptions_of_one_reset_1_succeeds(store: Store) -> None
     async def reset(number: int) -> tuple[int, Any]:
         return number, await world.life.reset(token, passwords[number], visit=HERE)
 
-    outcomes = await race(reset)
+    outcomes = await race(RACERS, reset)
     (winner,) = [number for number, outcome in outcomes if isinstance(outcome, PasswordSet)]
     assert sum(outcome == TokenRefused() for _, outcome in outcomes) == RACERS - 1
     assert world.passwords.hashed == 1
@@ -154,9 +76,7 @@ async def test_P51_two_tokens_of_one_account_open_it_once(store: Store) -> None:
     for _ in range(10):
         await world.life.request_reset(NAME, visit=HERE)
         tokens.append((await world.read_mail("reset")).token or "")
-    outcomes = await race(
-        lambda number: world.life.reset(tokens[number], BETTER, visit=HERE), racers=10
-    )
+    outcomes = await race(10, lambda number: world.life.reset(tokens[number], BETTER, visit=HERE))
     assert Counter(type(outcome) for outcome in outcomes) == {PasswordSet: 1, TokenRefused: 9}
     stored = await world.load(account)
     assert stored is not None
@@ -165,7 +85,9 @@ async def test_P51_two_tokens_of_one_account_open_it_once(store: Store) -> None:
 
 async def test_P51_100_registrations_of_one_name_1_account(store: Store) -> None:
     world = World(store)
-    outcomes = await race(lambda number: world.life.register(NAME, f"{GOOD} {number}", visit=HERE))
+    outcomes = await race(
+        RACERS, lambda number: world.life.register(NAME, f"{GOOD} {number}", visit=HERE)
+    )
     assert outcomes == [Accepted()] * RACERS
     assert await world.outbox.drain()
     kinds = Counter(message.kind for message in world.mailbox.messages)
@@ -183,7 +105,7 @@ async def test_P51_100_verifications_by_one_token_1_succeeds(store: Store) -> No
     world = World(store)
     await world.life.register(NAME, GOOD, visit=HERE)
     token = (await world.read_mail("verify")).token or ""
-    outcomes = await race(lambda _: world.life.verify(token, visit=HERE))
+    outcomes = await race(RACERS, lambda _: world.life.verify(token, visit=HERE))
     assert sum(isinstance(outcome, AddressVerified) for outcome in outcomes) == 1
     assert outcomes.count(TokenRefused()) == RACERS - 1
 
@@ -196,7 +118,7 @@ async def test_one_of_many_password_changes_holds(store: Store) -> None:
         new = f"{BETTER} number {number}"
         return new, await world.life.change_password(account, GOOD, new, visit=HERE)
 
-    outcomes = await race(change, racers=20)
+    outcomes = await race(20, change)
     (new,) = [new for new, outcome in outcomes if isinstance(outcome, PasswordSet)]
     assert all(isinstance(outcome, PasswordSet | Refused | LockedOut) for _, outcome in outcomes)
     stored = await world.load(account)

@@ -111,6 +111,12 @@ async def test_P72_P73_P6_what_is_sent_and_what_is_read() -> None:
         pytest.param(answer(b""), "malformed", id="P73 empty"),
         pytest.param(answer(LINES + b"\n" * MEBIBYTE), "too_long", id="P73 above 1 MiB"),
         pytest.param(answer(LINES, "404 Not Found"), "status", id="P74 404"),
+        pytest.param(
+            answer(LINES + b"\n" * MEBIBYTE, "404 Not Found"), "status", id="P74 404 above 1 MiB"
+        ),
+        pytest.param(
+            answer(LINES, "404 Not Found", "content-encoding: gzip"), "status", id="P74 404 packed"
+        ),
         pytest.param(answer(LINES, "503 Service Unavailable"), "status", id="P74 503"),
         pytest.param(answer(LINES, "429 Too Many Requests"), "status", id="P74 429"),
         pytest.param(

@@ -174,6 +174,10 @@ BAD = [
         answer(b"", "302 Found", "location: https://evil.test/"), "redirect", id="J60 redirect"
     ),
     pytest.param(answer(b"x" * 2000), "too_long", id="J60 too long"),
+    pytest.param(answer(b"x" * 2000, "500 No"), "status", id="J60 a long error page"),
+    pytest.param(
+        answer(b"x", "500 No", "content-encoding: gzip"), "status", id="J60 a compressed one"
+    ),
     pytest.param(
         answer(b"{}", "200 OK", "content-encoding: gzip"), "encoding", id="J60 compressed"
     ),

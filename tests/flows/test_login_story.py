@@ -25,31 +25,14 @@ from asgi_security.flows.mfa import (
     MfaRefused,
 )
 from asgi_security.policy.mfa import MfaConfig
-from asgi_security.storage.memory import MemoryStore
-from asgi_security.storage.sqlite import SqliteStore
 from tests.flows.account_world import BETTER, GOOD, HERE, NAME, WRONG, World
 from tests.flows.mfa_world import Authenticator
+from tests.storage import backends
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
     from asgi_security.storage.protocols import Account, Store
 
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(
-    request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str
-) -> AsyncIterator[Store]:
-    backend: Store
-    if request.param == "memory":
-        backend = MemoryStore()
-    else:
-        backend = SqliteStore(tmp_path / "security.db", timeout_seconds=20, durability="normal")
-    async with backend:
-        yield backend
+pytestmark = [pytest.mark.anyio, backends.on("memory", "sqlite")]
 
 
 class Story(World):

@@ -5,60 +5,22 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import pytest
 
 from asgi_security.flows.lockout import LockedOut
 from asgi_security.flows.mfa import CodeSent, EnrolmentStarted, MfaPassed, MfaRefused
-from asgi_security.storage.memory import MemoryStore
-from asgi_security.storage.postgres import PostgresStore
-from asgi_security.storage.sqlite import SqliteStore
+from asgi_security.testing.contracts.expecting import race
 from tests.flows.mfa_world import HERE, SECRET, Authenticator, World, passed
-from tests.storage.postgres_servers import URL as POSTGRES_URL
-from tests.storage.postgres_servers import empty, provide_schema
-from tests.storage.redis_servers import URL as REDIS_URL
-from tests.storage.redis_servers import fresh_prefix, open_redis
+from tests.storage import backends
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
+    from asgi_security.storage.protocols import Account
+    from tests.storage.backends import Place
 
 pytestmark = pytest.mark.anyio
 
+on_every_backend = backends.on(*backends.ALL)
 RACERS = 100
-schema = pytest.fixture(scope="module")(provide_schema)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # two of the clients need it
-
-
-@pytest.fixture(params=["memory", "sqlite", "redis", "postgres"])
-def backend(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """Name a backend, and for PostgreSQL a schema, which is made outside of any event loop."""
-    name = request.param
-    return name, request.getfixturevalue("schema") if name == "postgres" else ""
-
-
-@pytest.fixture
-async def store(backend: tuple[str, str], tmp_path: Path, anyio_backend: str) -> AsyncIterator[Any]:
-    name, place = backend
-    if name == "memory":
-        async with MemoryStore() as memory:
-            yield memory
-    elif name == "sqlite":
-        path = tmp_path / "security.db"
-        async with SqliteStore(path, timeout_seconds=20, durability="normal") as sqlite:
-            yield sqlite
-    elif name == "redis":
-        with fresh_prefix() as prefix:
-            async with open_redis(REDIS_URL, prefix) as redis:
-                yield redis
-    else:
-        await empty(place, migrate=True)
-        async with PostgresStore(POSTGRES_URL, schema=place, timeout_seconds=20) as postgres:
-            yield postgres
 
 
 def build(store: Any, **fields: Any) -> World:
@@ -66,33 +28,27 @@ def build(store: Any, **fields: Any) -> World:
     return World(store, lockout=lockout, store_timeout_seconds=20, **fields)
 
 
-async def race(attempt: Callable[[int], Any], *, racers: int = RACERS) -> list[Any]:
-    """Do something so many times at once."""
-    outcomes: list[Any] = []
+async def redeem_all(world: World, account: Account, **proof: str) -> list[Any]:
+    """Redeem a hundred pre-tokens at once with one proof."""
+    tokens = [await world.challenge(account) for _ in range(RACERS)]
 
-    async def run(number: int) -> None:
-        outcomes.append(await attempt(number))
+    async def redeem(number: int) -> Any:
+        token, visit = tokens[number]
+        return await world.mfa.redeem(token, visit=visit, **proof)
 
-    async with anyio.create_task_group() as group:
-        for number in range(racers):
-            group.start_soon(run, number)
-    return outcomes
+    return await race(RACERS, redeem)
 
 
 def count(outcomes: list[Any], kind: type) -> int:
     return sum(isinstance(outcome, kind) for outcome in outcomes)
 
 
+@on_every_backend
 async def test_E14_P41_a_hundred_guesses_at_once(store: Any) -> None:
     world = build(store)
     account = await world.add()
     app, _ = await world.enrol(account)
-    tokens = [await world.challenge(account) for _ in range(RACERS)]
-    outcomes = await race(
-        lambda number: world.mfa.redeem(
-            tokens[number][0], code=app.wrong(), visit=tokens[number][1]
-        )
-    )
+    outcomes = await redeem_all(world, account, code=app.wrong())
     assert outcomes.count(MfaRefused("wrong_code")) == 5
     assert count(outcomes, LockedOut) == RACERS - 5
     assert await world.failures("totp") == 5
@@ -100,19 +56,19 @@ async def test_E14_P41_a_hundred_guesses_at_once(store: Any) -> None:
     assert await world.redeem(account, code=app.code()) == LockedOut(30)
 
 
+@on_every_backend
 async def test_F96_fifty_right_redemptions_of_one_pre_token(store: Any) -> None:
     world = build(store)
     account = await world.add()
     app, _ = await world.enrol(account)
     token, visit = await world.challenge(account)
     code = app.code()
-    outcomes = await race(
-        lambda _number: world.mfa.redeem(token, code=code, visit=visit), racers=50
-    )
+    outcomes = await race(50, lambda _number: world.mfa.redeem(token, code=code, visit=visit))
     assert count(outcomes, MfaPassed) == 1
     assert await world.failures("totp") == 0
 
 
+@on_every_backend
 async def test_F96_one_pre_token_with_different_right_codes(store: Any) -> None:
     world = build(store)
     account = await world.add()
@@ -121,35 +77,28 @@ async def test_F96_one_pre_token_with_different_right_codes(store: Any) -> None:
     proofs: list[dict[str, str]] = [{"code": app.code(offset)} for offset in (-1, 0, 1)]
     proofs += [{"recovery_code": code} for code in codes]
     outcomes = await race(
-        lambda number: world.mfa.redeem(token, visit=visit, **proofs[number]), racers=len(proofs)
+        len(proofs), lambda number: world.mfa.redeem(token, visit=visit, **proofs[number])
     )
     assert count(outcomes, MfaPassed) == 1
 
 
+@on_every_backend
 async def test_F97_a_hundred_right_codes_on_a_hundred_pre_tokens(store: Any) -> None:
     world = build(store)
     account = await world.add()
     app, _ = await world.enrol(account)
-    tokens = [await world.challenge(account) for _ in range(RACERS)]
-    code = app.code()
-    outcomes = await race(
-        lambda number: world.mfa.redeem(tokens[number][0], code=code, visit=tokens[number][1])
-    )
+    outcomes = await redeem_all(world, account, code=app.code())
     assert count(outcomes, MfaPassed) == 1
     assert await world.failures("totp") == 0  # a spent code is no guess
     passed(await world.redeem(account, code=app.code(1)))
 
 
+@on_every_backend
 async def test_P42_F98_a_hundred_uses_of_one_recovery_code(store: Any) -> None:
     world = build(store)
     account = await world.add()
     _, codes = await world.enrol(account)
-    tokens = [await world.challenge(account) for _ in range(RACERS)]
-    outcomes = await race(
-        lambda number: world.mfa.redeem(
-            tokens[number][0], recovery_code=codes[0], visit=tokens[number][1]
-        )
-    )
+    outcomes = await redeem_all(world, account, recovery_code=codes[0])
     assert count(outcomes, MfaPassed) == 1
     kept = [
         factor
@@ -159,16 +108,16 @@ async def test_P42_F98_a_hundred_uses_of_one_recovery_code(store: Any) -> None:
     assert len(kept) == len(codes) - 1
 
 
+@on_every_backend
 async def test_P42_five_uses_at_once_as_the_seed_had_them(store: Any) -> None:
     world = build(store)
     account = await world.add()
     _, codes = await world.enrol(account)
-    outcomes = await race(
-        lambda _number: world.mfa.verify(account, recovery_code=codes[0]), racers=5
-    )
+    outcomes = await race(5, lambda _number: world.mfa.verify(account, recovery_code=codes[0]))
     assert count(outcomes, MfaPassed) == 1
 
 
+@on_every_backend
 async def test_P43_a_hundred_uses_of_one_mailed_code(store: Any) -> None:
     world = build(store)
     account = await world.add()
@@ -176,10 +125,11 @@ async def test_P43_a_hundred_uses_of_one_mailed_code(store: Any) -> None:
     await world.mfa.drain()
     assert await world.mfa.send_code(account, visit=HERE) == CodeSent(60)
     code = world.mailbox.take("mfa_code").code
-    outcomes = await race(lambda _number: world.mfa.verify(account, code=code))
+    outcomes = await race(RACERS, lambda _number: world.mfa.verify(account, code=code))
     assert count(outcomes, MfaPassed) == 1
 
 
+@on_every_backend
 async def test_P43_a_hundred_guesses_at_a_mailed_code(store: Any) -> None:
     world = build(store)
     account = await world.add()
@@ -188,11 +138,12 @@ async def test_P43_a_hundred_guesses_at_a_mailed_code(store: Any) -> None:
     await world.mfa.send_code(account, visit=HERE)
     code = world.mailbox.take("mfa_code").code
     guesses = [f"{number:06}" for number in range(RACERS + 1) if f"{number:06}" != code]
-    outcomes = await race(lambda number: world.mfa.verify(account, code=guesses[number]))
+    outcomes = await race(RACERS, lambda number: world.mfa.verify(account, code=guesses[number]))
     assert outcomes.count(MfaRefused("wrong_code")) == 5
     assert isinstance(await world.mfa.verify(account, code=code), LockedOut)
 
 
+@on_every_backend
 async def test_a_hundred_confirmations_of_one_secret(store: Any) -> None:
     world = build(store)
     account = await world.add()
@@ -200,7 +151,7 @@ async def test_a_hundred_confirmations_of_one_secret(store: Any) -> None:
     assert isinstance(started, EnrolmentStarted)
     app = Authenticator(started.uri, world.clock)
     code = app.code()
-    outcomes = await race(lambda _number: world.mfa.confirm_enrolment(account, code))
+    outcomes = await race(RACERS, lambda _number: world.mfa.confirm_enrolment(account, code))
     codes = [one.recovery_codes for one in outcomes if hasattr(one, "recovery_codes")]
     assert len(codes) == 1
     world.clock.advance(30)
@@ -208,13 +159,14 @@ async def test_a_hundred_confirmations_of_one_secret(store: Any) -> None:
     passed(await world.redeem(account, code=app.code()))
 
 
+@on_every_backend
 async def test_P43_a_hundred_mails_asked_for_at_once(store: Any) -> None:
     world = build(store)
     account = await world.add()
     await world.mfa.enable_mailed_codes(account)
     await world.mfa.drain()
     world.mailbox.messages.clear()
-    outcomes = await race(lambda _number: world.mfa.send_code(account, visit=HERE))
+    outcomes = await race(RACERS, lambda _number: world.mfa.send_code(account, visit=HERE))
     assert count(outcomes, CodeSent) == 1
     assert len(world.mailbox.messages) == 1
 
@@ -243,18 +195,16 @@ def dump(value: Any) -> bytes:
     return b"\n".join(found)
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@backends.on("memory", "sqlite")
 async def test_nothing_stored_or_told_can_be_shown_as_a_factor(
-    kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store: Any = MemoryStore() if kind == "memory" else SqliteStore(tmp_path / "security.db")
-
     def read() -> bytes:
-        if kind == "memory":
+        if place.backend == "memory":
             return dump(store)
-        return b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        return b"".join(path.read_bytes() for path in place.path.parent.iterdir())
 
-    async with store:
+    async with place.open() as store:
         world = build(store)
         account = await world.add()
         pending = await world.mfa.start_enrolment(account)
@@ -286,6 +236,6 @@ async def test_nothing_stored_or_told_can_be_shown_as_a_factor(
         assert all(value not in found for found in (*dumps, told))
     # Six digits may well stand somewhere by chance: in a text of their own they do not.
     spent = [mailed, app.code(), app.code(1)]
-    if kind == "memory":
+    if place.backend == "memory":
         assert not {code.encode() for code in spent} & set(b"\n".join(dumps).split(b"\n"))
     assert not any(f"'{code}'".encode() in told for code in spent)

@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from asgi_security.flows.auditing import Reporter
+from asgi_security.flows.fetching import Fetcher
 from asgi_security.flows.oauth_discovery import PublishedEndpoints
-from asgi_security.flows.oauth_network import ProviderClient
 from asgi_security.policy.oauth import OAuthConfig
 from asgi_security.testing import EventRecorder
 from tests.flows.oauth_world import World, build_oidc
@@ -30,7 +30,7 @@ class Published:
         self.endpoints = PublishedEndpoints(
             provider,
             settings,
-            client=ProviderClient(timeout_seconds=settings.timeout_seconds, max_bytes=262_144),
+            fetcher=Fetcher(timeout_seconds=settings.timeout_seconds, max_bytes=262_144),
             reporter=Reporter(self.events),
         )
 
@@ -76,7 +76,7 @@ async def test_X109_an_hour() -> None:
 async def test_X109_stale_for_a_day_while_fetching_fails() -> None:
     published = Published()
     found = await published.endpoints.load(NOW)
-    published.endpoints._client = ProviderClient(timeout_seconds=0.5, max_bytes=1)
+    published.endpoints._fetcher = Fetcher(timeout_seconds=0.5, max_bytes=1)
     end = NOW + 3600 + 86_400
     assert await published.endpoints.load(end - 1) == found
     assert await published.endpoints.load(end) is None
@@ -118,7 +118,7 @@ async def test_one_who_gives_up_takes_nobody_with_him() -> None:
         while not await published.count():  # noqa: ASYNC110 -- the provider is another process
             await anyio.sleep(0.01)
         group.start_soon(wait)
-        await anyio.sleep(0.05)
+        await anyio.wait_all_tasks_blocked()
         leaders.cancel_scope.cancel()
     assert done == [True]
     assert published.reasons == ["timeout"]

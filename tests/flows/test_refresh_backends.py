@@ -9,67 +9,20 @@ import pytest
 
 from asgi_security.flows.jwt import Refused
 from asgi_security.flows.refresh import FamiliesEnded, Refreshed, RefreshRefused
-from asgi_security.storage.memory import MemoryStore
-from asgi_security.storage.sqlite import SqliteStore
 from asgi_security.testing.contracts.expecting import race
 from tests.flows.refreshing import Logins
-from tests.storage.redis_servers import URL as REDIS_URL
-from tests.storage.redis_servers import fresh_prefix, open_redis
+from tests.storage import backends
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
-
     from asgi_security.storage.protocols import Store
     from asgi_security.testing import EventRecorder, FakeClock
 
-pytestmark = pytest.mark.anyio
-
-SECONDS = 20.0
-
-
-@pytest.fixture(scope="module")
-def schema() -> Iterator[str]:
-    pytest.importorskip("asyncpg", reason="pip install 'asgi-security[postgres]'")
-    from tests.storage.postgres_servers import provide_schema  # noqa: PLC0415 -- with the extra
-
-    yield from provide_schema()
-
-
-@pytest.fixture(params=["memory", "sqlite", "redis", "postgres"])
-def backend(request: pytest.FixtureRequest, anyio_backend: str) -> str:
-    name = str(request.param)
-    if name in {"redis", "postgres"} and anyio_backend != "asyncio":
-        pytest.skip("the driver runs on asyncio only")
-    # Asked for here: its server is asked by `asyncio.run`, which a running loop forbids.
-    return f"postgres {request.getfixturevalue('schema')}" if name == "postgres" else name
-
-
-@pytest.fixture
-async def store(backend: str, tmp_path: Path) -> AsyncIterator[Store]:
-    if backend == "memory":
-        yield MemoryStore()
-    elif backend == "sqlite":
-        path = tmp_path / "security.db"
-        async with SqliteStore(path, timeout_seconds=SECONDS, durability="normal") as sqlite:
-            yield sqlite
-    elif backend == "redis":
-        with fresh_prefix() as prefix:
-            async with open_redis(REDIS_URL, prefix, timeout_seconds=SECONDS) as redis:
-                yield redis
-    else:
-        from asgi_security.storage.postgres import PostgresStore  # noqa: PLC0415 -- with the extra
-        from tests.storage.postgres_servers import URL, empty  # noqa: PLC0415 -- with the extra
-
-        schema = backend.split()[1]
-        await empty(schema, migrate=True)
-        async with PostgresStore(URL, schema=schema, timeout_seconds=SECONDS) as postgres:
-            yield postgres
+pytestmark = [pytest.mark.anyio, backends.on(*backends.ALL)]
 
 
 @pytest.fixture
 def logins(store: Store, clock: FakeClock, events: EventRecorder) -> Logins:
-    return Logins(store, clock, events, store_timeout_seconds=SECONDS)
+    return Logins(store, clock, events, store_timeout_seconds=backends.SECONDS)
 
 
 async def test_R81_a_hundred_uses_of_one_token_have_one_successor(logins: Logins) -> None:

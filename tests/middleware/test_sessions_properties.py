@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from asgi_security.storage.memory import MemoryStore
-from asgi_security.testing import EventRecorder, FakeClock
+from asgi_security.testing import EventRecorder, FakeClock, SeededEntropy
 from tests.middleware.browser import NAME, Browser, login, write
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class SessionLife(RuleBasedStateMachine):
     def open_browser(self, is_stored: bool) -> None:  # noqa: FBT001
         self.clock = FakeClock()
         fields = {"store": MemoryStore()} if is_stored else {"revocations": MemoryStore()}
-        self.browser = Browser(self.clock, EventRecorder(), **fields)
+        # Seeded: what is drawn below depends on the letters of a cookie.
+        self.browser = Browser(self.clock, EventRecorder(), entropy=SeededEntropy(), **fields)
         self.model: Model | None = None
         self.dead: list[str] = []
 

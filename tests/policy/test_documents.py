@@ -111,19 +111,8 @@ def test_instants(value: object, right: bool) -> None:  # noqa: FBT001
     assert is_instant(value) is right
 
 
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
-    max_leaves=6,
-)
-
-
 @settings(max_examples=100, deadline=None)
-@given(json_values)
+@given(JSON)
 def test_what_is_written_is_read(value: object) -> None:
     assert parse_json(encode_json(value)) == value
 

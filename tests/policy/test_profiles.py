@@ -16,6 +16,8 @@ from asgi_security.policy.profiles import (
     REVEALING,
     STRICT,
     STRICT_CSP,
+    STRICT_PERMISSIONS,
+    read_permissions,
 )
 
 GUIDE_CSP = """
@@ -92,3 +94,10 @@ def test_CORS70_the_api_policy_allows_nothing() -> None:
 def test_CORS67_what_is_stripped_is_in_lower_case() -> None:
     assert {"server", "x-powered-by"} <= set(REVEALING)
     assert [name.lower() for name in REVEALING] == list(REVEALING)
+
+
+def test_a_permissions_policy_is_read_in_any_form() -> None:
+    strict = read_permissions(STRICT_PERMISSIONS)
+    assert "camera=()" in strict.text
+    assert read_permissions(strict) is strict
+    assert read_permissions({"camera": []}).text == "camera=()"

@@ -1,4 +1,4 @@
-"""What the processes of `test_audit_processes.py` do: `audit_processes.py URL OPTIONS NUMBER`.
+"""What the processes of `test_audit_processes.py` do: `audit_processes PLACE NUMBER`.
 
 Each says "ready" once it could begin, begins when it is sent a line, and prints how many of its
 records were stored. Half of them are recorded at once, half one after the other.
@@ -7,23 +7,18 @@ records were stored. Half of them are recorded at once, half one after the other
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 
-from asgi_security.events import discard_event
 from asgi_security.flows.audit import AuditConfig, AuditEntry, AuditLog
-from asgi_security.storage.opening import open_store
+from tests.storage.backends import Place
 
 SECRET = "s" * 32
 EACH = 50
 
 
-async def main(url: str, options: str, number: str) -> None:
-    given = json.loads(options)
-    if url.startswith(("redis", "postgres")):
-        given["events"] = discard_event
+async def main(place: Place, number: str) -> None:
     config = AuditConfig(secret=SECRET, store_timeout_seconds=60, max_tries=10_000)
-    async with open_store(url, **given) as store:
+    async with place.open() as store:
         log = AuditLog(config, store)
 
         async def record(turn: int) -> None:
@@ -38,4 +33,4 @@ async def main(url: str, options: str, number: str) -> None:
 if __name__ == "__main__":
     print("ready", flush=True)  # noqa: T201 -- read by the test
     sys.stdin.readline()
-    asyncio.run(main(*sys.argv[1:]))
+    asyncio.run(main(Place.from_json(sys.argv[1]), sys.argv[2]))

@@ -113,7 +113,7 @@ def _start(command: Sequence[str], folder: Path, port: int) -> bool:
     while not listens("127.0.0.1", port):
         if process.poll() is not None or time.monotonic() > deadline:
             return False
-        time.sleep(0.02)
+        time.sleep(0.02)  # another process: nothing tells that it listens
     return True
 
 

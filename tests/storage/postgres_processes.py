@@ -1,4 +1,4 @@
-"""What the other processes of `test_postgres_races.py` do: `postgres_processes.py TASK SCHEMA N`.
+"""What the other processes of `test_postgres_races.py` do: `postgres_processes TASK URL SCHEMA N`.
 
 Each says "ready" once it could begin, begins when it is sent a line, and prints what it saw.
 """
@@ -6,7 +6,6 @@ Each says "ready" once it could begin, begins when it is sent a line, and prints
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -27,9 +26,9 @@ async def migrate(store: PostgresStore, number: int) -> str:
 
 
 async def main(task: Callable[[PostgresStore, int], Coroutine[None, None, str]]) -> None:
-    url = os.environ["ASGI_SECURITY_TEST_POSTGRES_URL"]
-    async with PostgresStore(url, schema=sys.argv[2], timeout_seconds=30) as store:
-        print(await task(store, int(sys.argv[3])))  # noqa: T201 -- read by the test
+    _, _, url, schema, number = sys.argv
+    async with PostgresStore(url, schema=schema, timeout_seconds=30) as store:
+        print(await task(store, int(number)))  # noqa: T201 -- read by the test
 
 
 if __name__ == "__main__":

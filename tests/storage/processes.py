@@ -1,4 +1,4 @@
-"""What the other processes of `test_sqlite_processes.py` do: `processes.py TASK FILE NUMBER`.
+"""What the other processes of `test_sqlite_processes.py` do: `processes TASK FILE NUMBER`.
 
 Each says "ready" once it could begin, begins when it is sent a line, and prints what it saw.
 """

@@ -1,4 +1,4 @@
-"""What one of several processes at one store does: `python -m tests.storage.racing URL NUMBER`.
+"""What one of several processes at one store does: `racing PLACE NUMBER`.
 
 It does the task that it reads on a line, and answers with a line of JSON. Tasks do not know how
 many processes there are; `test_races.py` adds up what they say.
@@ -13,7 +13,6 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from asgi_security.storage.opening import open_store
 from asgi_security.storage.protocols import (
     Account,
     AccountCreated,
@@ -34,6 +33,7 @@ from asgi_security.testing.contracts.expecting import (
     build_session,
     build_ticket,
 )
+from tests.storage.backends import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -200,8 +200,8 @@ TASKS: Mapping[str, Task] = {
 }
 
 
-async def main(url: str, number: int) -> None:
-    async with open_store(url) as store:
+async def main(place: Place, number: int) -> None:
+    async with place.open() as store:
         print("ready", flush=True)  # noqa: T201 -- read by the test
         while line := await asyncio.to_thread(sys.stdin.readline):
             told = await TASKS[line.strip()](store, number)
@@ -209,4 +209,4 @@ async def main(url: str, number: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+    asyncio.run(main(Place.from_json(sys.argv[1]), int(sys.argv[2])))

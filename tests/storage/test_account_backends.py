@@ -31,14 +31,14 @@ from asgi_security.testing.contracts.expecting import (
 from tests.storage import postgres_servers, redis_servers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from asgi_security.storage.protocols import Store
 
 pytestmark = pytest.mark.anyio
 
-schema = pytest.fixture(scope="module")(postgres_servers.provide_schema)
+store = pytest.fixture(postgres_servers.provide_store)
 
 ADA = build_user("ada")
 IDENTITY = build_identity("ada")
@@ -88,13 +88,12 @@ class TestOnAsyncio:
     def anyio_backend(self) -> str:
         return "asyncio"  # the drivers need it
 
-    async def test_D61_one_trip_for_each_operation_of_redis(self, anyio_backend: str) -> None:
-        with redis_servers.fresh_prefix() as prefix:
-            async with (
-                redis_servers.Proxy.to(redis_servers.URL) as proxy,
-                redis_servers.open_redis(proxy.url, prefix) as store,
-            ):
-                counts = await count_trips(store, lambda: len(proxy.chunks))
+    async def test_D61_one_trip_for_each_operation_of_redis(self, prefix: str) -> None:
+        async with (
+            redis_servers.Proxy.to(redis_servers.URL) as proxy,
+            redis_servers.open_redis(proxy.url, prefix) as store,
+        ):
+            counts = await count_trips(store, lambda: len(proxy.chunks))
         assert counts == dict.fromkeys(counts, 1)
 
     async def test_D61_one_trip_for_each_operation_of_postgres(
@@ -108,10 +107,8 @@ class TestOnAsyncio:
             counts = await count_trips(store, lambda: proxy.round_trips)
         assert counts == dict.fromkeys(counts, 1)
 
-    async def test_in_redis_nothing_of_them_expires_or_is_left_behind(
-        self, anyio_backend: str
-    ) -> None:
-        with redis_servers.fresh_prefix() as prefix, redis.Redis.from_url(redis_servers.URL) as raw:
+    async def test_in_redis_nothing_of_them_expires_or_is_left_behind(self, prefix: str) -> None:
+        with redis.Redis.from_url(redis_servers.URL) as raw:
             async with redis_servers.open_redis(redis_servers.URL, prefix) as store:
                 await store.accounts.create(ADA, identity=IDENTITY)
                 await store.accounts.replace_factors(ADA.id, "totp", [build_factor(ADA.id)])
@@ -126,15 +123,10 @@ class TestOnAsyncio:
                 await store.api_keys.delete(KEY.account, KEY.id)
                 assert list(raw.scan_iter(f"*{prefix}*")) == []
 
-    async def test_in_postgres_nothing_outlives_an_account(
-        self, schema: str, anyio_backend: str
-    ) -> None:
-        await postgres_servers.empty(schema, migrate=True)
-        url = postgres_servers.URL
-        async with open_store(url, schema=schema, timeout_seconds=20) as store:
-            await store.accounts.create(ADA, identity=IDENTITY)
-            await store.accounts.replace_factors(ADA.id, "totp", [build_factor(ADA.id)])
-            await store.accounts.delete(ADA.id)
+    async def test_in_postgres_nothing_outlives_an_account(self, schema: str, store: Store) -> None:
+        await store.accounts.create(ADA, identity=IDENTITY)
+        await store.accounts.replace_factors(ADA.id, "totp", [build_factor(ADA.id)])
+        await store.accounts.delete(ADA.id)
         for table in ("account_factors", "account_identities"):
             answer = await postgres_servers.run_sql(f'DELETE FROM "{schema}".{table}')  # noqa: S608
             assert answer == "DELETE 0"
@@ -156,13 +148,6 @@ class TestPostgresRaces:
     @pytest.fixture
     def anyio_backend(self) -> str:
         return "asyncio"
-
-    @pytest.fixture
-    async def store(self, schema: str, anyio_backend: str) -> AsyncIterator[Store]:
-        await postgres_servers.empty(schema, migrate=True)
-        url = postgres_servers.URL
-        async with open_store(url, schema=schema, timeout_seconds=20) as store:
-            yield store
 
     async def meet(
         self, schema: str, other: str, operation: Callable[[], Awaitable[object]]

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
 from dataclasses import replace
-from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
-
-pytest.importorskip("asyncpg", reason="pip install 'asgi-security[postgres]'")
-
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, rule
 
 from asgi_security.errors import StorageError
-from asgi_security.events import discard_event
-from asgi_security.storage.memory import MemoryStore
-from asgi_security.storage.postgres import PostgresStore
 from asgi_security.storage.protocols import (
     AccountCreated,
     AccountSaved,
@@ -29,27 +18,24 @@ from asgi_security.storage.protocols import (
     Linked,
     Unlinked,
 )
-from asgi_security.storage.redis import RedisStore
-from asgi_security.storage.sqlite import SqliteStore
 from asgi_security.testing.contracts.expecting import (
     START,
     build_digest,
     build_factor,
     build_user,
 )
-from tests.storage.postgres_servers import URL as POSTGRES_URL
-from tests.storage.postgres_servers import empty, provide_schema
-from tests.storage.redis_servers import URL as REDIS_URL
-from tests.storage.redis_servers import fresh_prefix
+from tests.storage.agreeing import Agreement, run_machine
+from tests.storage.backends import provide_servers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from asgi_security.storage.protocols import Account, Store
+    from tests.storage.backends import Servers
 
 T = TypeVar("T")
 
-schema = pytest.fixture(scope="module")(provide_schema)
+servers = pytest.fixture(scope="module")(provide_servers)
 
 USERS = ("ada", "bob", "eve")
 NAMES = ("ada", "bob", "grace")
@@ -64,52 +50,25 @@ key_ids = st.sampled_from(KEY_IDS)
 roles = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5))
 
 
-class Accounts(RuleBasedStateMachine):
+class Accounts(Agreement):
     """Every rule asks all backends; the model knows accounts, who is linked, and what is spent."""
-
-    schema = ""
-    prefix = ""
-    numbers = count()
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.runner = asyncio.Runner()
-        own = f"{self.prefix}-{next(self.numbers)}"
-        postgres = PostgresStore(POSTGRES_URL, schema=self.schema, timeout_seconds=20)
-        self.stores: tuple[Store, ...] = (
-            MemoryStore(),
-            SqliteStore(
-                Path(self.folder.name) / "security.db", timeout_seconds=20, durability="normal"
-            ),
-            RedisStore(REDIS_URL, prefix=own, timeout_seconds=20, events=discard_event),
-            postgres,
-        )
-        self.runner.run(postgres.migrate())
-        self.runner.run(empty(self.schema))
         self.accounts: dict[str, Account] = {}
         self.identities: dict[tuple[str, str], Identity] = {}
         self.keys: dict[str, ApiKey] = {}
 
-    def teardown(self) -> None:
-        for store in self.stores:
-            self.runner.run(store.aclose())
-        self.runner.close()
-        self.folder.cleanup()
+    def ask(self, operation: Callable[[Store], Awaitable[T]]) -> T | str:  # type: ignore[override]
+        """Return the answer that all give, which may be an error of one text."""
 
-    def ask(self, operation: Callable[[Store], Awaitable[T]]) -> T | str:
-        async def all_of_them() -> list[T | str]:
-            answers: list[T | str] = []
-            for store in self.stores:
-                try:
-                    answers.append(await operation(store))
-                except StorageError as error:
-                    answers.append(str(error))
-            return answers
+        async def run(store: Store) -> T | str:
+            try:
+                return await operation(store)
+            except StorageError as error:
+                return str(error)
 
-        first, *others = self.runner.run(all_of_them())
-        assert others == [first] * 3
-        return first
+        return super().ask(run)
 
     @rule(user=users, name=names, place=st.none() | places, later=st.booleans(), given=roles)
     def create(
@@ -260,15 +219,5 @@ class Accounts(RuleBasedStateMachine):
             assert set(owned) == {key for key in self.keys.values() if key.account == user}
 
 
-FEW = settings(
-    max_examples=25,
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-
-
-def test_all_backends_agree(schema: str) -> None:
-    with fresh_prefix() as prefix:
-        own = type("Own", (Accounts,), {"schema": schema, "prefix": prefix})
-        run_state_machine_as_test(own, settings=FEW)
+def test_all_backends_agree(servers: Servers) -> None:
+    run_machine(Accounts, servers)

@@ -15,21 +15,18 @@ from asgi_security.flows.audit import AuditConfig, AuditEntry, AuditLog, Broken,
 from asgi_security.storage.memory import MemoryStore
 from asgi_security.storage.sqlite import SqliteStore
 from asgi_security.testing.contracts.audit import build_records, find_head
+from tests.storage.backends import use_asyncio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from asgi_security.storage.protocols import Store
 
 pytestmark = pytest.mark.anyio
+anyio_backend = pytest.fixture(use_asyncio)
 
 SECRET = "s" * 32
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 async def fill(store: Store) -> AuditLog:
@@ -175,13 +172,6 @@ _REWIND = """UPDATE audit_heads SET sequence = 3, mac = (SELECT mac FROM audit_l
 
 
 class TestPostgres:
-    @pytest.fixture
-    def schema(self) -> Iterator[str]:
-        pytest.importorskip("asyncpg", reason="pip install 'asgi-security[postgres]'")
-        from tests.storage.postgres_servers import provide_schema  # noqa: PLC0415
-
-        yield from provide_schema()
-
     async def test_H85_what_is_changed_is_found(self, schema: str) -> None:
         from asgi_security.storage.postgres import PostgresStore  # noqa: PLC0415
         from tests.storage.postgres_servers import URL, asyncpg, empty  # noqa: PLC0415

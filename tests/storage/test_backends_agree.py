@@ -5,29 +5,15 @@ A backend whose server is missing is left out, except in CI, where none may be m
 
 from __future__ import annotations
 
-import asyncio
 import random
-import tempfile
-from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from dataclasses import replace
-from itertools import count
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import invariant, precondition, rule
 
-from asgi_security.events import discard_event
-from asgi_security.storage.memory import MemoryStore
-from asgi_security.storage.postgres import PostgresStore
 from asgi_security.storage.protocols import (
     Admitted,
     AttemptKey,
@@ -39,8 +25,6 @@ from asgi_security.storage.protocols import (
     Saved,
     ThrottleRule,
 )
-from asgi_security.storage.redis import RedisStore
-from asgi_security.storage.sqlite import SqliteStore
 from asgi_security.testing.contracts.expecting import (
     START,
     build_account,
@@ -49,17 +33,14 @@ from asgi_security.testing.contracts.expecting import (
     build_session,
     build_ticket,
 )
-from tests.storage.postgres_servers import URL as POSTGRES_URL
-from tests.storage.postgres_servers import empty, provide_schema
-from tests.storage.redis_servers import URL as REDIS_URL
-from tests.storage.redis_servers import fresh_prefix
+from tests.storage.agreeing import FEW, Agreement, run_machine
+from tests.storage.backends import provide_servers, use_asyncio
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable
 
     from asgi_security.storage.protocols import Receipt, SessionRecord, Store
-
-T = TypeVar("T")
+    from tests.storage.backends import Servers
 
 SCHEDULE = LockoutSchedule(2, 40.0, (5.0, 10.0), 5, 8.0)
 KEYS = (
@@ -77,65 +58,15 @@ RULES = st.builds(
 WAITS = st.sampled_from([0.0, 0.5, 3.0, 12.0])
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+anyio_backend = pytest.fixture(use_asyncio)
+servers = pytest.fixture(scope="module")(provide_servers)
 
 
-class Servers:
-    """What is there beside memory and files."""
-
-    def __init__(self, prefix: str | None, schema: str | None) -> None:
-        self._prefix = prefix
-        self._schema = schema
-        self._numbers = count()
-
-    async def open_all(self, stack: AsyncExitStack) -> Sequence[Store]:
-        """Open an empty store of each backend, memory first."""
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        path = Path(folder) / "security.db"
-        stores: list[Store] = [MemoryStore()]
-        stores.append(SqliteStore(path, timeout_seconds=20, durability="normal"))
-        if self._prefix is not None:
-            prefix = f"{self._prefix}-{next(self._numbers)}"
-            stores.append(
-                RedisStore(REDIS_URL, prefix=prefix, timeout_seconds=20, events=discard_event)
-            )
-        if self._schema is not None:
-            await empty(self._schema)
-            stores.append(
-                PostgresStore(
-                    POSTGRES_URL, schema=self._schema, timeout_seconds=20, events=discard_event
-                )
-            )
-        for store in stores:
-            await stack.enter_async_context(store)
-        return stores
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Servers]:
-    with ExitStack() as stack:
-        prefix = schema = None
-        with suppress(pytest.skip.Exception):
-            prefix = stack.enter_context(fresh_prefix())
-        with suppress(pytest.skip.Exception):
-            schema = stack.enter_context(contextmanager(provide_schema)())
-        if schema is not None:
-            asyncio.run(empty(schema, migrate=True))
-        yield Servers(prefix, schema)
-
-
-class Backends(RuleBasedStateMachine):
+class Backends(Agreement):
     """Every rule asks all backends; `wanted` is the model's answer."""
-
-    servers: Servers
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
-        self.stack = AsyncExitStack()
-        self.stores = self.runner.run(self.servers.open_all(self.stack))
         self.now = self.latest = START
         self.swept_at = 0.0
         self.tickets = 0
@@ -144,19 +75,6 @@ class Backends(RuleBasedStateMachine):
         self.claims: dict[bytes, float] = {}
         self.revoked: dict[bytes, float] = {}
         self.sessions: dict[bytes, SessionRecord] = {}
-
-    def teardown(self) -> None:
-        self.runner.run(self.stack.aclose())
-        self.runner.close()
-
-    def ask(self, operation: Callable[[Store], Awaitable[T]]) -> T:
-        async def ask_all() -> list[T]:
-            return await asyncio.gather(*map(operation, self.stores))
-
-        first, *others = self.runner.run(ask_all())
-        for store, other in zip(self.stores[1:], others, strict=True):
-            assert other == first, store
-        return first
 
     def alive(self, name: str) -> SessionRecord | None:
         record = self.sessions.get(build_digest(name))
@@ -349,21 +267,8 @@ async def ignore(awaitable: Awaitable[object]) -> None:
     await awaitable
 
 
-FEW = settings(
-    max_examples=20,
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-
-
 def test_every_facet_agrees(servers: Servers) -> None:
-    given_servers = servers
-
-    class All(Backends):
-        servers = given_servers
-
-    run_state_machine_as_test(All, settings=FEW)
+    run_machine(Backends, servers)
 
 
 INSTANTS = st.floats(-40, 90, allow_nan=False).map(lambda offset: START + offset)
@@ -423,8 +328,7 @@ async def replay(store: Store, schedule: LockoutSchedule, history: Any) -> list[
 async def test_E13_E20_attempts_of_any_schedule_agree(
     servers: Servers, schedule: LockoutSchedule, history: Any
 ) -> None:
-    async with AsyncExitStack() as stack:
-        memory, *others = await servers.open_all(stack)
+    async with servers.open_all() as (memory, *others):
         wanted = await replay(memory, schedule, history)
         for store in others:
             assert await replay(store, schedule, history) == wanted, store
@@ -449,8 +353,7 @@ async def test_E13_E20_long_histories_of_few_keys(servers: Servers) -> None:
             steps.append(
                 (chance.randrange(6), chance.random(), chance.choice(list(Outcome)), keys, now)
             )
-        async with AsyncExitStack() as stack:
-            memory, *others = await servers.open_all(stack)
+        async with servers.open_all() as (memory, *others):
             wanted = await replay_long(memory, known, steps)
             for store in others:
                 assert await replay_long(store, known, steps) == wanted, store
@@ -479,8 +382,8 @@ async def replay_long(store: Store, known: Any, steps: Any) -> list[object]:
 @pytest.mark.anyio
 async def test_S30_a_session_is_not_put_in_the_place_of_two(servers: Servers) -> None:
     one, two = build_session("one"), build_session("two")
-    async with AsyncExitStack() as stack:
-        for store in await servers.open_all(stack):
+    async with servers.open_all() as stores:
+        for store in stores:
             for record in (one, two):
                 await store.sessions.create(record, now=START)
             assert await store.sessions.replace(one.digest, two, now=START) == Conflict(one)

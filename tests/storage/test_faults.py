@@ -9,51 +9,37 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from asgi_security.errors import StorageError
-from asgi_security.events import discard_event
 from asgi_security.storage.facets import FACETS
 from asgi_security.storage.memory import MemoryStore
-from asgi_security.storage.postgres import PostgresStore
-from asgi_security.storage.redis import RedisStore
+from tests.storage.backends import use_asyncio
 from tests.storage.faults import FAULTS, FaultyProxy
 from tests.storage.operations import ROWS
-from tests.storage.postgres_servers import URL as POSTGRES_URL
-from tests.storage.postgres_servers import empty, provide_schema
-from tests.storage.redis_servers import URL as REDIS_URL
-from tests.storage.redis_servers import fresh_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from asgi_security.storage.protocols import Store
+    from tests.storage.backends import Place
     from tests.storage.faults import Fault
     from tests.storage.operations import Row
 
 pytestmark = pytest.mark.anyio
+anyio_backend = pytest.fixture(use_asyncio)
 
-schema = pytest.fixture(scope="module")(provide_schema)
-
+PORTS = {"redis": 6379, "postgres": 5432}
+QUERIES = {"redis": "", "postgres": "?sslmode=disable"}
 AT_ONCE = 6
 """Rows that are tried at once: each has up to three connections of its own."""
 PATIENCE_SECONDS = 60
 """Far above every bound: a slow machine is no failure."""
 COUNTED = {"attempts.add_failure", "throttles.take"}
 """What happens as often as it is called, by its contract: it has nothing to be told apart by."""
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def prefix() -> Iterator[str]:
-    with fresh_prefix() as made:
-        yield made
 
 
 class Line:
@@ -66,37 +52,15 @@ class Line:
 
 
 @asynccontextmanager
-async def open_redis_line(prefix: str, bound_seconds: float) -> AsyncIterator[Line]:
-    options: dict[str, Any] = {"prefix": prefix, "events": discard_event}
-    async with (
-        FaultyProxy(REDIS_URL, 6379) as proxy,
-        RedisStore(proxy.url, timeout_seconds=bound_seconds, **options) as store,
-        RedisStore(REDIS_URL, timeout_seconds=PATIENCE_SECONDS, **options) as direct,
-    ):
-        yield Line(proxy, store, direct)
-
-
-@asynccontextmanager
-async def open_postgres_line(schema: str, bound_seconds: float) -> AsyncIterator[Line]:
-    options: dict[str, Any] = {"schema": schema, "max_size": 1, "events": discard_event}
-    async with FaultyProxy(POSTGRES_URL, 5432) as proxy:
-        url = f"{proxy.url}?sslmode=disable"
+async def open_line(place: Place, bound_seconds: float) -> AsyncIterator[Line]:
+    few = {"max_size": 1} if place.backend == "postgres" else {}
+    async with FaultyProxy(place.url, PORTS[place.backend]) as proxy:
+        proxied = replace(place, url=f"{proxy.url}{QUERIES[place.backend]}")
         async with (
-            PostgresStore(url, timeout_seconds=bound_seconds, **options) as store,
-            PostgresStore(POSTGRES_URL, timeout_seconds=PATIENCE_SECONDS, **options) as direct,
+            proxied.open(timeout_seconds=bound_seconds, **few) as store,
+            place.open(timeout_seconds=PATIENCE_SECONDS, **few) as direct,
         ):
             yield Line(proxy, store, direct)
-
-
-@pytest.fixture(params=["redis", "postgres"])
-def open_line(request: pytest.FixtureRequest) -> Any:
-    """Return what opens a line to an empty backend, given the store's bound."""
-    if request.param == "redis":
-        prefix = request.getfixturevalue("prefix")
-        return lambda bound_seconds: open_redis_line(prefix, bound_seconds)
-    own = request.getfixturevalue("schema")
-    asyncio.run(empty(own, migrate=True))
-    return lambda bound_seconds: open_postgres_line(own, bound_seconds)
 
 
 async def insist(step: Callable[[], Awaitable[object]]) -> tuple[object, int]:
@@ -157,15 +121,16 @@ async def meet(row: Row, fault: Fault, line: Line) -> None:
     assert (await insist(lambda: row.act(store, f"after {name}")))[1] == 1 or failed, name
 
 
+@pytest.mark.parametrize("place", PORTS, indirect=True)
 @pytest.mark.parametrize("facet", FACETS)
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 async def test_D59_D61_each_operation_meets_each_fault(
-    facet: str, fault: Fault, open_line: Any
+    facet: str, fault: Fault, place: Place
 ) -> None:
     free = asyncio.Semaphore(AT_ONCE)
 
     async def try_out(row: Row) -> None:
-        async with free, open_line(fault.bound_seconds) as line:
+        async with free, open_line(place, fault.bound_seconds) as line:
             await meet(row, fault, line)
 
     async with asyncio.timeout(PATIENCE_SECONDS):

@@ -27,8 +27,9 @@ from asgi_security.storage.postgres import PostgresStore
 from asgi_security.storage.redis import RedisStore
 from asgi_security.storage.sqlite import SqliteStore
 from asgi_security.storage.sqlite.schema import VERSION
+from tests.storage.backends import use_asyncio
 from tests.storage.postgres_servers import URL as POSTGRES_URL
-from tests.storage.postgres_servers import empty, provide_schema, run_sql
+from tests.storage.postgres_servers import empty, run_sql
 from tests.storage.redis_servers import Server, build_cluster
 
 if TYPE_CHECKING:
@@ -36,13 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
-
-schema = pytest.fixture(scope="module")(provide_schema)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+anyio_backend = pytest.fixture(use_asyncio)
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +180,7 @@ async def test_a_migration_waits_longer_than_an_operation(tmp_path: Path) -> Non
         other.execute("BEGIN IMMEDIATE")
         async with anyio.create_task_group() as group, SqliteStore(path, timeout_seconds=0.05) as s:
             group.start_soon(s.migrate)
-            await anyio.sleep(0.3)
+            await anyio.sleep(0.3)  # six times the bound of an operation
             other.execute("ROLLBACK")
     async with SqliteStore(path) as store:
         assert TABLES not in list_bad(await store.inspect(now=0.0))

@@ -8,104 +8,54 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from asgi_security.events import discard_event
 from asgi_security.storage.memory import MemoryStore
-from asgi_security.storage.postgres import PostgresStore
-from asgi_security.storage.redis import RedisStore
-from asgi_security.storage.sqlite import SqliteStore
 from asgi_security.testing.contracts.expecting import START
+from tests.storage import backends
 from tests.storage.histories import SUBJECTS
 from tests.storage.linearizing import Call, is_linearizable
-from tests.storage.postgres_servers import URL as POSTGRES_URL
-from tests.storage.postgres_servers import empty, provide_schema
-from tests.storage.redis_servers import URL as REDIS_URL
-from tests.storage.redis_servers import fresh_prefix
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-    from pathlib import Path
 
     from asgi_security.storage.protocols import Store
+    from tests.storage.backends import Place
     from tests.storage.histories import Subject
 
 pytestmark = pytest.mark.anyio
-
-schema = pytest.fixture(scope="module")(provide_schema)
+anyio_backend = pytest.fixture(backends.use_asyncio)
 
 CALLERS = 3
 CALLS = 5
 HISTORIES = 60
-_SECONDS = 30.0
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def _switching() -> Iterator[None]:
+@contextmanager
+def switching() -> Iterator[None]:
     """Let threads take turns as often as they can."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
-
-
-@pytest.fixture(params=["memory", "sqlite", "redis", "postgres"])
-def open_stores(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """Return what opens a store for each caller."""
-    if request.param == "memory":
-        request.getfixturevalue("_switching")
-        store = MemoryStore()
-        return lambda: enter([store] * CALLERS)
-    if request.param == "sqlite":
-        path = tmp_path / "x.db"
-        return lambda: enter(
-            [SqliteStore(path, timeout_seconds=_SECONDS, durability="normal") for _ in "abc"]
-        )
-    if request.param == "redis":
-        prefix = request.getfixturevalue("prefix")
-        return lambda: enter(
-            [
-                RedisStore(REDIS_URL, prefix=prefix, timeout_seconds=_SECONDS, events=discard_event)
-                for _ in "abc"
-            ]
-        )
-    own = request.getfixturevalue("schema")
-    asyncio.run(empty(own, migrate=True))
-    return lambda: enter(
-        [
-            PostgresStore(
-                POSTGRES_URL,
-                schema=own,
-                timeout_seconds=_SECONDS,
-                max_size=1,
-                events=discard_event,
-            )
-            for _ in "abc"
-        ]
-    )
-
-
-@pytest.fixture
-def prefix() -> Iterator[str]:
-    with fresh_prefix() as made:
-        yield made
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 @asynccontextmanager
-async def enter(stores: Sequence[Store]) -> AsyncIterator[Sequence[Store]]:
+async def open_stores(place: Place) -> AsyncIterator[Sequence[Store]]:
+    """Open a store for each caller."""
+    if place.backend == "memory":
+        with switching():
+            yield [place.open()] * CALLERS
+        return
+    one = {"max_size": 1} if place.backend == "postgres" else {}
     async with AsyncExitStack() as stack:
-        for store in stores:
-            await stack.enter_async_context(store)
-        yield stores
+        yield [await stack.enter_async_context(place.open(**one)) for _ in range(CALLERS)]
 
 
 def run_now(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -151,9 +101,10 @@ async def judge(stores: Sequence[Store], subject: Subject) -> list[list[Call]]:
     return wrong
 
 
+@pytest.mark.parametrize("place", backends.ALL, indirect=True)
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)
-async def test_D57_histories_are_linearizable(subject: Subject, open_stores: Any) -> None:
-    async with open_stores() as stores:
+async def test_D57_histories_are_linearizable(subject: Subject, place: Place) -> None:
+    async with open_stores(place) as stores:
         assert await judge(stores, subject) == []
 
 

@@ -30,30 +30,20 @@ from asgi_security.testing.contracts.expecting import (
     fail,
     open_charge,
 )
+from tests.storage.backends import use_asyncio
 from tests.storage.operations import ROWS
-from tests.storage.postgres_servers import URL, empty, provide_schema, run_sql
+from tests.storage.postgres_servers import URL, empty, provide_store, run_sql
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
     from asgi_security.testing import EventRecorder
 
-schema = pytest.fixture(scope="module")(provide_schema)
+anyio_backend = pytest.fixture(use_asyncio)
+store = pytest.fixture(provide_store)
 
 ID = build_digest("token")
 NOWHERE = "postgresql://ada:hunter2@127.0.0.1:1/test?password=hunter2"
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def store(schema: str) -> AsyncIterator[PostgresStore]:
-    await empty(schema, migrate=True)
-    async with PostgresStore(URL, schema=schema, timeout_seconds=20) as backend:
-        yield backend
 
 
 @pytest.fixture

@@ -24,24 +24,22 @@ from asgi_security.testing.contracts import (
     AccountContract,
     ApiKeyContract,
     AttemptContract,
+    AuditContract,
     OneTimeContract,
+    RefreshContract,
     RevocationContract,
     SessionContract,
     ThrottleContract,
 )
-from tests.storage.postgres_servers import URL, empty, provide_schema
+from tests.missing import miss
+from tests.storage.backends import use_asyncio
+from tests.storage.postgres_servers import URL, empty
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 pytestmark = pytest.mark.anyio
-
-schema = pytest.fixture(scope="module")(provide_schema)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+anyio_backend = pytest.fixture(use_asyncio)
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +47,7 @@ def bouncer(schema: str) -> Iterator[str]:
     """Run a PgBouncer of the tests' own; yield the URL that leads through it."""
     program = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
     if program is None:
-        missing = "no PgBouncer: apt-get install pgbouncer, or brew install pgbouncer"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+        miss("no PgBouncer: apt-get install pgbouncer, or brew install pgbouncer")
     split = urlsplit(URL)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -131,6 +126,12 @@ class TestOneTime(OneTimeContract): ...
 
 
 class TestThrottles(ThrottleContract): ...
+
+
+class TestAudit(AuditContract): ...
+
+
+class TestRefresh(RefreshContract): ...
 
 
 async def test_the_tables_are_made_through_it(bouncer: str, schema: str) -> None:

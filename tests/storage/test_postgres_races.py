@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
-
-pytest.importorskip("asyncpg", reason="pip install 'asgi-security[postgres]'")
 
 from asgi_security.errors import StorageError
 from asgi_security.storage.postgres import PostgresStore
@@ -23,59 +17,25 @@ from asgi_security.testing.contracts.expecting import (
     build_session,
     build_ticket,
 )
-from tests.storage.postgres_servers import URL, empty, provide_schema, run_sql
+from tests.storage.backends import use_asyncio
+from tests.storage.postgres_servers import URL, provide_store, run_sql
+from tests.storage.racers import run
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
 pytestmark = pytest.mark.anyio
+anyio_backend = pytest.fixture(use_asyncio)
 
 T = TypeVar("T")
 
-SCRIPT = Path(__file__).with_name("postgres_processes.py")
-
-schema = pytest.fixture(scope="module")(provide_schema)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def store(schema: str) -> AsyncIterator[PostgresStore]:
-    await empty(schema, migrate=True)
-    async with PostgresStore(URL, schema=schema, timeout_seconds=20) as backend:
-        yield backend
-
-
-def run(task: str, schema: str, count: int) -> list[str]:
-    """Start processes, let all of them begin at once, and return what they say."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-W", "error", str(SCRIPT), task, schema, str(number)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "ASGI_SECURITY_TEST_POSTGRES_URL": URL},
-        )
-        for number in range(count)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    answers = [process.communicate(timeout=60)[0].strip() for process in processes]
-    assert [process.returncode for process in processes] == [0] * count
-    return answers
+store = pytest.fixture(provide_store)
 
 
 async def test_D60_processes_migrate_one_new_schema_at_once(schema: str) -> None:
     await run_sql(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
-    assert run("migrate", schema, 4) == ["open"] * 4
+    answers = run("tests.storage.postgres_processes", "migrate", URL, schema, count=4)
+    assert answers == ["open"] * 4
     async with PostgresStore(URL, schema=schema, timeout_seconds=20) as store:
         for number in range(4):
             ids = [build_digest(f"{number}")]

@@ -25,22 +25,17 @@ from asgi_security.testing.contracts.expecting import (
     build_session,
     build_ticket,
 )
+from tests.storage.backends import use_asyncio
 from tests.storage.operations import ROWS
-from tests.storage.postgres_servers import URL, Proxy, empty, provide_schema, run_sql
+from tests.storage.postgres_servers import URL, Proxy, empty, run_sql
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 pytestmark = pytest.mark.anyio
-
-schema = pytest.fixture(scope="module")(provide_schema)
+anyio_backend = pytest.fixture(use_asyncio)
 
 ID = build_digest("token")
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture

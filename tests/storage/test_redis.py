@@ -27,28 +27,19 @@ from asgi_security.testing.contracts.expecting import (
     open_charge,
 )
 from asgi_security.validation import Findings
+from tests.storage.backends import use_asyncio
 from tests.storage.operations import ROWS
-from tests.storage.redis_servers import URL, Proxy, Server, fresh_prefix, open_redis
+from tests.storage.redis_servers import URL, Proxy, Server, open_redis
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
     from pathlib import Path
 
     from asgi_security.storage.redis.addresses import Address
     from asgi_security.testing import EventRecorder
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def prefix() -> Iterator[str]:
-    with fresh_prefix() as made:
-        yield made
+anyio_backend = pytest.fixture(use_asyncio)
 
 
 def read(url: object) -> Address:

@@ -1,4 +1,4 @@
-"""Redis keeps every contract: one server, and a cluster of three."""
+"""A Redis Cluster of three keeps every contract."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from asgi_security.testing.contracts import (
     SessionContract,
     ThrottleContract,
 )
-from tests.storage.redis_servers import URL, build_cluster, fresh_prefix, open_redis
+from tests.storage.backends import use_asyncio
+from tests.storage.redis_servers import build_cluster, open_redis
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -25,11 +26,7 @@ if TYPE_CHECKING:
     from asgi_security.storage.redis import RedisStore
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # the client needs it
+anyio_backend = pytest.fixture(use_asyncio)
 
 
 @pytest.fixture(scope="module")
@@ -38,17 +35,13 @@ def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes)
 
 
-@pytest.fixture(params=["server", "cluster"])
-async def store(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[RedisStore]:
-    if request.param == "cluster":
-        url = request.getfixturevalue("cluster_url")
-        prefix = f"test-{request.node.name}".translate({ord("["): "-", ord("]"): "-"})
-        async with open_redis(url, prefix) as backend:
-            yield backend
-    else:
-        with fresh_prefix() as prefix:
-            async with open_redis(URL, prefix) as backend:
-                yield backend
+@pytest.fixture
+async def store(
+    request: pytest.FixtureRequest, cluster_url: str, anyio_backend: str
+) -> AsyncIterator[RedisStore]:
+    prefix = f"test-{request.node.name}".translate({ord("["): "-", ord("]"): "-"})
+    async with open_redis(cluster_url, prefix) as backend:
+        yield backend
 
 
 class TestAccounts(AccountContract): ...

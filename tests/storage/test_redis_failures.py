@@ -26,27 +26,18 @@ from asgi_security.testing.contracts.expecting import (
     build_ticket,
     fail,
 )
-from tests.storage.redis_servers import URL, Proxy, Server, fresh_prefix, open_redis, wait_until
+from tests.storage.backends import use_asyncio
+from tests.storage.redis_servers import URL, Proxy, Server, open_redis, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
+anyio_backend = pytest.fixture(use_asyncio)
 
 KEYS = (build_account(), build_client())
 TOKEN = build_digest("token")
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def prefix() -> Iterator[str]:
-    with fresh_prefix() as made:
-        yield made
 
 
 @pytest.fixture

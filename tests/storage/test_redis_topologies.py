@@ -19,6 +19,7 @@ from asgi_security.testing.contracts.expecting import (
     build_digest,
     build_session,
 )
+from tests.storage.backends import use_asyncio
 from tests.storage.redis_servers import (
     Server,
     build_cluster,
@@ -35,14 +36,10 @@ if TYPE_CHECKING:
     from asgi_security.storage.redis import RedisStore
 
 pytestmark = pytest.mark.anyio
+anyio_backend = pytest.fixture(use_asyncio)
 
 TOKEN = build_digest("token")
 KEYS = (build_account(),)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 async def fail_once(store: RedisStore) -> int:

@@ -8,37 +8,29 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
-pytest.importorskip("asyncpg", reason="pip install 'asgi-security[postgres]'")
-
 from asgi_security.errors import StorageError
-from asgi_security.storage.memory import MemoryStore
-from asgi_security.storage.postgres import PostgresStore
 from asgi_security.storage.refresh_steps import (
     StoredFamily,
     check_repeated,
     decide_advance,
     list_live,
 )
-from asgi_security.storage.sqlite import SqliteStore
 from asgi_security.testing.contracts.expecting import START, build_digest
 from asgi_security.testing.contracts.refresh_lists import build_family
-from tests.storage.postgres_servers import URL as POSTGRES_URL
-from tests.storage.postgres_servers import empty, provide_schema
-from tests.storage.redis_servers import URL as REDIS_URL
-from tests.storage.redis_servers import fresh_prefix, open_redis
+from tests.storage.backends import provide_servers, use_asyncio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable, Sequence
 
     from asgi_security.storage.protocols import RefreshStore, Store
+    from tests.storage.backends import Servers
 
 pytestmark = pytest.mark.anyio
+anyio_backend = pytest.fixture(use_asyncio)
 
 T = TypeVar("T")
 
@@ -53,30 +45,7 @@ STEPS = {
     "sweep": 1,
 }
 
-schema = pytest.fixture(scope="module")(provide_schema)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def stores(schema: str, tmp_path: Path) -> AsyncIterator[Sequence[Store]]:
-    await empty(schema, migrate=True)
-    async with AsyncExitStack() as stack:
-        prefix = stack.enter_context(fresh_prefix())
-        path = tmp_path / "security.db"
-        yield [
-            MemoryStore(),
-            await stack.enter_async_context(
-                SqliteStore(path, timeout_seconds=20, durability="normal")
-            ),
-            await stack.enter_async_context(open_redis(REDIS_URL, prefix, timeout_seconds=20)),
-            await stack.enter_async_context(
-                PostgresStore(POSTGRES_URL, schema=schema, timeout_seconds=20)
-            ),
-        ]
+servers = pytest.fixture(scope="module")(provide_servers)
 
 
 class History:
@@ -220,15 +189,16 @@ class History:
             assert listed == list_live(self.known_of(subject))
 
 
-async def test_R80_R87_all_backends_answer_as_the_steps(stores: Sequence[Store]) -> None:
+async def test_R80_R87_all_backends_answer_as_the_steps(servers: Servers) -> None:
     seen: Counter[str] = Counter()
-    for seed in range(30):
-        for store in stores:
-            for subject in SUBJECTS:
-                await store.refresh.revoke_subject(subject, now=START)
-        history = History(stores, seed)
-        await history.run(60)
-        seen += history.seen
+    async with servers.open_all() as stores:
+        for seed in range(30):
+            for store in stores:
+                for subject in SUBJECTS:
+                    await store.refresh.revoke_subject(subject, now=START)
+            history = History(stores, seed)
+            await history.run(60)
+            seen += history.seen
     wanted = {"Rotated", "Retried", "Reused", "FamilyGone", "taken", "2 at once", "ended"}
     assert all(seen[each] > 3 for each in wanted), seen
     assert seen["ended, past its idle expiry"] > 5, seen

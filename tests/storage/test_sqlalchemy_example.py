@@ -24,7 +24,8 @@ from asgi_security.storage.opening import open_store
 from asgi_security.testing.contracts import AccountContract, OneTimeContract
 from asgi_security.testing.contracts.expecting import START, build_user
 from tests.package_source import ROOT
-from tests.storage.postgres_servers import URL, provide_schema, run_sql
+from tests.storage.backends import use_asyncio
+from tests.storage.postgres_servers import URL, run_sql
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from asgi_security.storage.protocols import Store
 
 pytestmark = pytest.mark.anyio
+anyio_backend = pytest.fixture(use_asyncio)  # SQLAlchemy runs on nothing else
 
 
 def load_example() -> ModuleType:
@@ -50,13 +52,6 @@ def load_example() -> ModuleType:
 
 
 EXAMPLE: Any = load_example()
-
-schema = pytest.fixture(scope="module")(provide_schema)
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # SQLAlchemy runs on nothing else
 
 
 def forgo_durability(connection: Any, _record: Any) -> None:

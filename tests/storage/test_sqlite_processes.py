@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,15 +16,17 @@ from asgi_security.testing.contracts.expecting import (
     build_account,
     build_digest,
 )
+from tests.storage.backends import use_asyncio
+from tests.storage.racers import Racers, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.anyio
+# what the parent's event loop is makes no difference to the other processes
+anyio_backend = pytest.fixture(use_asyncio)
 
-SCRIPT = Path(__file__).with_name("processes.py")
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # what the parent's event loop is makes no difference to the other processes
+SCRIPT = "tests.storage.processes"
 
 
 @pytest.fixture
@@ -33,35 +34,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "security.db"
 
 
-def start(task: str, path: Path, count: int) -> list[subprocess.Popen[str]]:
-    """Start processes and let all of them begin at once."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, str(SCRIPT), task, str(path), str(number)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(count)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    return processes
-
-
-def finish(processes: list[subprocess.Popen[str]]) -> list[str]:
-    answers = [process.communicate(timeout=60)[0].strip() for process in processes]
-    assert [process.returncode for process in processes] == [0] * len(processes)
-    return answers
-
-
 async def test_D60_processes_migrate_one_new_file_at_once(path: Path) -> None:
-    assert finish(start("migrate", path, 4)) == ["open"] * 4
+    assert run(SCRIPT, "migrate", str(path), count=4) == ["open"] * 4
     async with SqliteStore(path, timeout_seconds=20) as store:
         for number in range(4):
             ids = [build_digest(f"{number}")]
@@ -74,14 +48,16 @@ async def test_D60_killed_at_any_moment_loses_nothing_acknowledged(path: Path) -
     for turn in range(3):
         target = path.with_name(f"{turn}.db") if turn else path
         written: list[str] = []
-        processes = start("append", target, 3)
-        for process in processes:
-            assert process.stdout is not None
-            written.extend(process.stdout.readline() for _ in range(chance.randrange(1, 60)))
-            process.kill()
-        for process in processes:
-            rest, _ = process.communicate(timeout=60)
-            written.extend(rest.splitlines(keepends=True))
+        with Racers(SCRIPT, "append", str(target), count=3) as racers:
+            racers.wait()
+            racers.begin()
+            for process in racers.processes:
+                assert process.stdout is not None
+                written.extend(process.stdout.readline() for _ in range(chance.randrange(1, 60)))
+                process.kill()
+            for process in racers.processes:
+                rest, _ = process.communicate(timeout=60)
+                written.extend(rest.splitlines(keepends=True))
         written = [line.strip() for line in written if line.endswith("\n")]
         await check_all_there(target, written)
         acknowledged += written
@@ -102,7 +78,7 @@ async def check_all_there(path: Path, written: list[str]) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork")
 async def test_a_store_is_used_on_both_sides_of_a_fork(path: Path) -> None:
-    assert finish(start("fork", path, 1)) == ["0"]
+    assert run(SCRIPT, "fork", str(path), count=1) == ["0"]
     async with SqliteStore(path, timeout_seconds=20) as store:
         for name in ("before", "parent", "child"):
             assert await store.revocations.is_revoked([build_digest(name)], now=START - 1)

@@ -107,7 +107,7 @@ class Running:
                 try:
                     answer = client.get(path)
                 except httpx.TransportError:
-                    time.sleep(PAUSE_SECONDS)
+                    time.sleep(PAUSE_SECONDS)  # another process: nothing tells that it listens
                     continue
                 return answer.status_code == 200 and self._is_ours(answer)
         return False
@@ -196,7 +196,7 @@ class Story:
         deadline = time.monotonic() + STOP_SECONDS
         while not happened():
             assert time.monotonic() < deadline, f"{what} never came:\n{self.running.read_log()}"
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(PAUSE_SECONDS)  # another process: nothing tells
 
     def talk(
         self, origin: str | None, *, path: str = "/ws", headers: Mapping[str, str] | None = None

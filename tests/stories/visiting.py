@@ -137,7 +137,7 @@ def find_mail(log: Path, kind: str, *, count: int = 1) -> str:
     deadline = time.monotonic() + MAIL_SECONDS
     while len(links := pattern.findall(log.read_text("utf-8", "replace"))) < count:
         assert time.monotonic() < deadline, f"no mail of the kind {kind}:\n{log.read_text()}"
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(PAUSE_SECONDS)  # a log tells no event
     parts = urlsplit(links[-1])
     return f"{parts.path}?{parts.query}"
 

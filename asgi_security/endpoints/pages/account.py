@@ -23,7 +23,6 @@ from asgi_security.endpoints.pages.places import build_link
 from asgi_security.endpoints.pages.wording import ERRORS
 from asgi_security.endpoints.serving.answers import Answer
 from asgi_security.errors import StorageError
-from asgi_security.flows.store_bound import StoreBound
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -31,11 +30,10 @@ if TYPE_CHECKING:
 
     from asgi_security.endpoints.pages.places import Places
     from asgi_security.endpoints.serving.calls import Call
-    from asgi_security.storage.protocols import AccountStore
+    from asgi_security.flows.account_records import AccountRecords
 
     Ask: TypeAlias = Callable[[Call], Awaitable[Answer]]
 
-_STORE_SECONDS = 2.0
 _HEADING = "<h2>$text</h2>"
 _TEXT = "<p>$text</p>"
 _ROW = "<tr>$cells</tr>"
@@ -56,7 +54,7 @@ class AccountPage:
             "mfa", "keys" and "identities".
     """
 
-    def __init__(self, places: Places, accounts: AccountStore, asks: Mapping[str, Ask]) -> None:
+    def __init__(self, places: Places, accounts: AccountRecords, asks: Mapping[str, Ask]) -> None:
         self._places = places
         self._accounts = accounts
         self._asks = asks
@@ -73,8 +71,7 @@ class AccountPage:
         if call.account is None:
             page = build_link(config.login_page, next=config.account_page)
             return Answer(303, page=page)
-        with StoreBound(_STORE_SECONDS):
-            account = await self._accounts.load(call.account)
+        account = await self._accounts.load(call.account)
         if account is None:
             return Answer(303, page=config.login_page)
         parts = [fill("<p>You are logged in as <strong>$name</strong>.</p>", name=account.name)]

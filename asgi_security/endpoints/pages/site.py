@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from asgi_security.endpoints.serving.answers import Answer
     from asgi_security.endpoints.serving.calls import Call
     from asgi_security.endpoints.serving.front import Front
-    from asgi_security.storage.protocols import AccountStore
+    from asgi_security.flows.account_records import AccountRecords
 
 
 class PageEndpoints:
@@ -45,7 +45,7 @@ class PageEndpoints:
         return self._shown.draw(call, answer, page)
 
     def build_routes(
-        self, front: Front, accounts: AccountStore, asks: Mapping[str, Ask]
+        self, front: Front, accounts: AccountRecords, asks: Mapping[str, Ask]
     ) -> list[Route]:
         """Return the routes, for a Router or a Mount.
 
@@ -68,9 +68,7 @@ class PageEndpoints:
             path = self._places.find_own(page)
             if path is not None:
                 # A page that fails leads to the login, which needs no store.
-                endpoint = front.serve(function, page=config.login_page)
-                name = f"pages:{function.__name__}"
-                routes.append(Route(path, endpoint, methods=["GET"], name=name))
+                routes.append(front.route(path, function, method="GET", page=config.login_page))
         return routes
 
 

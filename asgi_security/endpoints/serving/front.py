@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import anyio
 from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
 
 from asgi_security.asgi.context import CONTEXT_KEY
 from asgi_security.asgi.headers import get_values
@@ -64,6 +65,29 @@ class Front:
         self.events = events
         self._not_signed_in = replace(NOT_SIGNED_IN, page=config.login_page)
         self._csrf = CsrfPolicy(CsrfConfig(trusted_origins=config.trusted_origins))
+
+    def route(
+        self,
+        path: str,
+        function: Callable[[Call], Awaitable[Answer]],
+        *,
+        method: str = "POST",
+        page: str | None = None,
+        is_private: bool = False,
+        is_foreign: bool = False,
+    ) -> Route:
+        """Return a function's route, named after its module and itself, as "mfa:verify".
+
+        The arguments are those of `serve`; without a page, it is that of the account.
+        """
+        endpoint = self.serve(
+            function,
+            page=page or self.config.account_page,
+            is_private=is_private,
+            is_foreign=is_foreign,
+        )
+        word = function.__module__.rpartition(".")[2]
+        return Route(path, endpoint, methods=[method], name=f"{word}:{function.__name__}")
 
     def serve(
         self,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         AttemptRecord,
         AttemptStatus,
         Charge,
+        LockoutSchedule,
     )
 
 _MAX_RECORDS = 10_000
@@ -72,7 +73,7 @@ class MemoryAttempts:
                     if entry is not None and entry.charges and ticket in entry.charges:
                         charged_at = entry.charges[ticket].charged_at
                         return Admitted(Receipt(ticket, tuple(keys), charged_at))
-                refusal = decide([(entry, entry.schedule) for entry in aged], now)
+                refusal = decide(aged, now)
                 if refusal is not None:
                     return refusal
             if not self._make_room(charged, now):
@@ -114,15 +115,16 @@ class MemoryAttempts:
 
     async def status(self, keys: Sequence[AttemptKey], *, now: float) -> tuple[AttemptStatus, ...]:
         """Return the state of each key, changing nothing."""
+        statuses: list[AttemptStatus] = []
         with self._lock:
-            statuses: list[AttemptStatus] = []
             for key in keys:
                 if key.old_digests:
                     statuses.append(compute_key_status(self._find, key, now))
-                else:
-                    entry = self._find(key.kind, key.digest)
-                    statuses.append(compute_status(entry, key.schedule, now))
-            return tuple(statuses)
+                    continue
+                entries = self._entries.get(key.kind)
+                entry = None if entries is None else entries.get(key.digest)
+                statuses.append(compute_status(entry, key.schedule, now))
+        return tuple(statuses)
 
     async def clear(self, keys: Sequence[AttemptKey]) -> None:
         """Forget each key."""
@@ -170,22 +172,24 @@ class MemoryAttempts:
         entries = self._entries.get(kind)
         return None if entries is None else entries.get(digest)
 
-    def _find_aged(self, keys: Sequence[AttemptKey], now: float) -> tuple[list[Entry], Charged]:
+    def _find_aged(
+        self, keys: Sequence[AttemptKey], now: float
+    ) -> tuple[list[tuple[Entry, LockoutSchedule]], Charged]:
         """Bring the rows of these keys to `now` and drop those that then say nothing.
 
         Return all that are left, under old digests too; and the current one of each key.
         """
-        aged: list[Entry] = []
+        aged: list[tuple[Entry, LockoutSchedule]] = []
         charged: Charged = []
         for key in keys:
             entry = self._age(key, key.digest, now)
             charged.append((key, entry))
             if entry is not None:
-                aged.append(entry)
+                aged.append((entry, key.schedule))
             for digest in key.old_digests:
                 old = self._age(key, digest, now)
                 if old is not None:
-                    aged.append(old)
+                    aged.append((old, key.schedule))
         return aged, charged
 
     def _age(self, key: AttemptKey, digest: bytes, now: float) -> Entry | None:

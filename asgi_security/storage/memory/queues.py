@@ -48,8 +48,11 @@ class EvictionQueues:
 
     def place(self, entry: Entry) -> None:
         """Put an entry, queued or not, at the end of the queue where it belongs."""
-        failures = entry.failures
-        level = _OPEN if entry.charges else min(_TOP_LEVEL, failures)
+        level = entry.failures
+        if entry.charges:
+            level = _OPEN
+        elif level > _TOP_LEVEL:
+            level = _TOP_LEVEL
         head = self._queues.get((entry.kind, level))
         if head is None:
             head = self._queues[entry.kind, level] = Entry(entry.kind, b"", entry.schedule)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from asgi_security.values import value
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,7 +47,7 @@ class AttemptKey:
     old_digests: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Receipt:
     """Proof of a charge, to be settled once. `ticket` is 16 unpredictable bytes."""
 
@@ -54,14 +56,14 @@ class Receipt:
     charged_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Admitted:
     """The attempt may be verified."""
 
     receipt: Receipt
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Locked:
     """A key is locked until the instant `until`, None for until it is cleared. Nothing charged."""
 
@@ -85,7 +87,7 @@ class Outcome(Enum):
     """Nothing was decided: the verifier failed, or a further factor is due."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AttemptStatus:
     """The state of one key: settled failures, the last one, and the lock if it is on."""
 
@@ -96,7 +98,7 @@ class AttemptStatus:
     """None when not locked, or when locked until cleared."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settled:
     """A charge was settled. For each key, in the receipt's order, its state before and after."""
 

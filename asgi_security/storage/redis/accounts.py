@@ -32,7 +32,13 @@ from asgi_security.storage.redis.account_scripts import (
     SAVE,
     UNLINK,
 )
-from asgi_security.storage.redis.commands import build_read, build_write, write_number
+from asgi_security.storage.redis.commands import (
+    build_read,
+    build_write,
+    read_text,
+    write_number,
+    write_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,7 +74,7 @@ class RedisAccounts:
                 case [b"name taken"]:
                     return NameTaken()
                 case [b"identity taken", owner]:
-                    return IdentityTaken(_read_text(owner))
+                    return IdentityTaken(read_text(owner))
                 case [b"taken"]:
                     raise StorageError("another account has this id")
                 case _:
@@ -80,7 +86,7 @@ class RedisAccounts:
             linked = (place, write_number(identity.created_at), identity.data)
         command = self._call(
             CREATE,
-            *(_write_text(account.id), _write_text(account.name), write_number(account.created_at)),
+            *(write_text(account.id), write_text(account.name), write_number(account.created_at)),
             *(*linked, *_write_fields(account), b"version", b"%d" % account.version),
         )
         return await self._dispatcher.run(command, decode)
@@ -91,16 +97,16 @@ class RedisAccounts:
         def decode(reply: _Flat) -> Account | None:
             return _read_account(account_id, reply) if reply else None
 
-        command = build_read(b"HGETALL", (self._name(b"id:", _write_text(account_id)),))
+        command = build_read(b"HGETALL", (self._name(b"id:", write_text(account_id)),))
         return await self._dispatcher.run(command, decode)
 
     async def find(self, name: str) -> Account | None:
         """Return the account of that normalised name, or None."""
 
         def decode(reply: Any) -> Account | None:
-            return _read_account(_read_text(reply[0]), reply[1]) if reply else None
+            return _read_account(read_text(reply[0]), reply[1]) if reply else None
 
-        return await self._dispatcher.run(self._call(FIND, _write_text(name)), decode)
+        return await self._dispatcher.run(self._call(FIND, write_text(name)), decode)
 
     async def save(
         self, account: Account
@@ -112,7 +118,7 @@ class RedisAccounts:
                 case [b"saved", version]:
                     return AccountSaved(int(version))
                 case [b"conflict", account_id, flat]:
-                    return AccountConflict(_read_account(_read_text(account_id), flat))
+                    return AccountConflict(_read_account(read_text(account_id), flat))
                 case [b"gone"]:
                     return AccountGone()
                 case [b"name taken"]:
@@ -120,13 +126,13 @@ class RedisAccounts:
                 case _:
                     raise ValueError("no answer to a save")
 
-        head = (_write_text(account.id), _write_text(account.name), b"%d" % account.version)
+        head = (write_text(account.id), write_text(account.name), b"%d" % account.version)
         command = self._call(SAVE, *head, *_write_fields(account))
         return await self._dispatcher.run(command, decode)
 
     async def delete(self, account_id: str) -> bool:
         """Delete an account with its factors and identities."""
-        return await self._run(DELETE, _write_text(account_id))
+        return await self._run(DELETE, write_text(account_id))
 
     async def list_factors(self, account_id: str) -> tuple[Factor, ...]:
         """Return the account's factors, by kind, then by id."""
@@ -135,7 +141,7 @@ class RedisAccounts:
             stored = zip(reply[::2], reply[1::2], strict=True)
             return sort_factors([_read_factor(account_id, *each) for each in stored])
 
-        command = build_read(b"HGETALL", (self._name(b"factors:", _write_text(account_id)),))
+        command = build_read(b"HGETALL", (self._name(b"factors:", write_text(account_id)),))
         return await self._dispatcher.run(command, decode)
 
     async def replace_factors(self, account_id: str, kind: str, factors: Sequence[Factor]) -> bool:
@@ -145,17 +151,17 @@ class RedisAccounts:
             value = b"%b %d %b" % (write_number(factor.created_at), factor.step, factor.data)
             stored += (_write_pair(kind, factor.id), value)
         return await self._run(
-            REPLACE_FACTORS, _write_text(account_id), _write_pair(kind, ""), *stored
+            REPLACE_FACTORS, write_text(account_id), _write_pair(kind, ""), *stored
         )
 
     async def advance_factor(self, account_id: str, kind: str, factor_id: str, step: int) -> bool:
         """Record `step` as spent if it is above the last one."""
-        place = (_write_text(account_id), _write_pair(kind, factor_id))
+        place = (write_text(account_id), _write_pair(kind, factor_id))
         return await self._run(ADVANCE_FACTOR, *place, b"%d" % step)
 
     async def delete_factor(self, account_id: str, kind: str, factor_id: str) -> bool:
         """Delete one factor: True for exactly one caller."""
-        name = self._name(b"factors:", _write_text(account_id))
+        name = self._name(b"factors:", write_text(account_id))
         command = build_write(b"HDEL", (name,), _write_pair(kind, factor_id))
         return await self._dispatcher.run(command, _read_flag)
 
@@ -167,14 +173,14 @@ class RedisAccounts:
                 case [b"linked"]:
                     return Linked()
                 case [b"taken", owner]:
-                    return IdentityTaken(_read_text(owner))
+                    return IdentityTaken(read_text(owner))
                 case [b"gone"]:
                     return AccountGone()
                 case _:
                     raise ValueError("no answer to a link")
 
         place = _write_pair(identity.issuer, identity.subject)
-        values = (_write_text(identity.account), write_number(identity.created_at), identity.data)
+        values = (write_text(identity.account), write_number(identity.created_at), identity.data)
         return await self._dispatcher.run(self._call(LINK, place, *values), decode)
 
     async def find_identity(self, issuer: str, subject: str) -> Identity | None:
@@ -193,14 +199,14 @@ class RedisAccounts:
         def decode(reply: list[tuple[bytes, _Flat]]) -> tuple[Identity, ...]:
             return sort_identities([_read_identity(place, flat) for place, flat in reply])
 
-        command = self._call(LIST_IDENTITIES, _write_text(account_id))
+        command = self._call(LIST_IDENTITIES, write_text(account_id))
         return await self._dispatcher.run(command, decode)
 
     async def unlink(
         self, account_id: str, issuer: str, subject: str, *, leave: int = 0
     ) -> Unlinked | LastIdentity:
         """Take an identity from the account, if at least `leave` others stay."""
-        place = (_write_text(account_id), _write_pair(issuer, subject))
+        place = (write_text(account_id), _write_pair(issuer, subject))
         gone = await self._run(UNLINK, *place, b"%d" % leave)
         return Unlinked() if gone else LastIdentity()
 
@@ -214,23 +220,15 @@ class RedisAccounts:
         return self._tag + what + value
 
 
-def _write_text(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _read_text(text: bytes) -> str:
-    return text.decode("utf-8", "surrogatepass")
-
-
 def _write_pair(one: str, other: str) -> bytes:
     """Return both behind the length of the first: no two pairs look the same."""
-    first = _write_text(one)
-    return b"%d:%b%b" % (len(first), first, _write_text(other))
+    first = write_text(one)
+    return b"%d:%b%b" % (len(first), first, write_text(other))
 
 
 def _read_pair(pair: bytes) -> tuple[str, str]:
     length, _, both = pair.partition(b":")
-    return _read_text(both[: int(length)]), _read_text(both[int(length) :])
+    return read_text(both[: int(length)]), read_text(both[int(length) :])
 
 
 def _write_fields(account: Account) -> Iterator[bytes]:
@@ -242,18 +240,18 @@ def _write_fields(account: Account) -> Iterator[bytes]:
 
 
 def _write_optional(text: str | None) -> bytes:
-    return b"" if text is None else b"=" + _write_text(text)
+    return b"" if text is None else b"=" + write_text(text)
 
 
 def _read_optional(text: bytes) -> str | None:
-    return _read_text(text[1:]) if text else None
+    return read_text(text[1:]) if text else None
 
 
 def _read_account(account_id: str, flat: _Flat) -> Account:
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
     return Account(
         id=account_id,
-        name=_read_text(fields[b"name"]),
+        name=read_text(fields[b"name"]),
         password_hash=_read_optional(fields[b"hash"]),
         is_active=fields[b"active"] == b"1",
         is_verified=fields[b"verified"] == b"1",
@@ -275,7 +273,7 @@ def _read_factor(account_id: str, pair: bytes, value: bytes) -> Factor:
 def _read_identity(place: bytes, flat: _Flat) -> Identity:
     issuer, subject = _read_pair(place)
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
-    account = _read_text(fields[b"account"])
+    account = read_text(fields[b"account"])
     return Identity(issuer, subject, account, float(fields[b"created"]), fields[b"data"])
 
 

@@ -16,7 +16,7 @@ from asgi_security.storage.redis.account_scripts import (
     REVOKE_KEYS,
     TOUCH_KEY,
 )
-from asgi_security.storage.redis.commands import build_read, write_number
+from asgi_security.storage.redis.commands import build_read, read_text, write_number, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,13 +46,13 @@ class RedisApiKeys:
             if not _read_flag(reply):
                 raise StorageError("another API key has this id")
 
-        head = (_write_text(key.id), _write_text(key.account), key.digest)
+        head = (write_text(key.id), write_text(key.account), key.digest)
         command = self._call(CREATE_KEY, *head, *_write_fields(key))
         await self._dispatcher.run(command, decode)
 
     async def load(self, key_id: str) -> ApiKey | None:
         """Return the key, live or not, or None."""
-        name = _write_text(key_id)
+        name = write_text(key_id)
 
         def decode(reply: _Flat) -> ApiKey | None:
             return _read_key(name, reply) if reply else None
@@ -62,20 +62,20 @@ class RedisApiKeys:
 
     async def touch(self, key_id: str, *, used_at: float) -> bool:
         """Move `used_at` forward, never back."""
-        return await self._run(TOUCH_KEY, _write_text(key_id), write_number(used_at)) == 1
+        return await self._run(TOUCH_KEY, write_text(key_id), write_number(used_at)) == 1
 
     async def revoke(self, account: str, key_id: str, *, now: float) -> bool:
         """Revoke the account's key; the first instant stays."""
-        place = (_write_text(account), _write_text(key_id))
+        place = (write_text(account), write_text(key_id))
         return await self._run(REVOKE_KEY, *place, write_number(now)) == 1
 
     async def revoke_for(self, account: str, *, now: float) -> int:
         """Revoke all of the account's keys that are not revoked."""
-        return await self._run(REVOKE_KEYS, _write_text(account), write_number(now))
+        return await self._run(REVOKE_KEYS, write_text(account), write_number(now))
 
     async def delete(self, account: str, key_id: str) -> bool:
         """Delete the account's key."""
-        return await self._run(DELETE_KEY, _write_text(account), _write_text(key_id)) == 1
+        return await self._run(DELETE_KEY, write_text(account), write_text(key_id)) == 1
 
     async def list_for(self, account: str) -> tuple[ApiKey, ...]:
         """Return the account's keys, the newest first, then by id."""
@@ -83,7 +83,7 @@ class RedisApiKeys:
         def decode(reply: list[tuple[bytes, _Flat]]) -> tuple[ApiKey, ...]:
             return sort_keys([_read_key(name, flat) for name, flat in reply])
 
-        command = self._call(LIST_KEYS, _write_text(account))
+        command = self._call(LIST_KEYS, write_text(account))
         return await self._dispatcher.run(command, decode)
 
     async def _run(self, script: Script, *arguments: bytes) -> int:
@@ -93,18 +93,10 @@ class RedisApiKeys:
         return script.call((self._tag,), (self._tag, *arguments))
 
 
-def _write_text(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _read_text(text: bytes) -> str:
-    return text.decode("utf-8", "surrogatepass")
-
-
 def _write_fields(key: ApiKey) -> list[bytes]:
     """Return fields and values in turn; an instant that has none has no field."""
     fields = [
-        *(b"name", _write_text(key.name), b"scopes", json.dumps(key.scopes).encode()),
+        *(b"name", write_text(key.name), b"scopes", json.dumps(key.scopes).encode()),
         *(b"created", write_number(key.created_at)),
     ]
     for field, instant in (
@@ -122,10 +114,10 @@ def _read_key(name: bytes, flat: _Flat) -> ApiKey:
         return float(fields[field]) if field in fields else None
 
     return ApiKey(
-        id=_read_text(name),
+        id=read_text(name),
         digest=fields[b"digest"],
-        account=_read_text(fields[b"account"]),
-        name=_read_text(fields[b"name"]),
+        account=read_text(fields[b"account"]),
+        name=read_text(fields[b"name"]),
         scopes=tuple(json.loads(fields[b"scopes"])),
         created_at=float(fields[b"created"]),
         expires_at=read_instant(b"expires"),

@@ -27,7 +27,13 @@ from asgi_security.storage.redis.attempt_scripts import (
     SETTLE,
     SWEEP_RECORDS,
 )
-from asgi_security.storage.redis.commands import build_read, build_write, write_number
+from asgi_security.storage.redis.commands import (
+    build_read,
+    build_write,
+    write_digest,
+    write_number,
+    write_text,
+)
 from asgi_security.storage.redis.lua import expect_ok
 
 if TYPE_CHECKING:
@@ -65,7 +71,7 @@ class RedisAttempts:
         if not keys:
             return Admitted(Receipt(ticket, (), now))
         names, roles = self._describe(keys)
-        command = CHARGE.call(names, (ticket.hex().encode(), write_number(now), *roles))
+        command = CHARGE.call(names, (write_digest(ticket), write_number(now), *roles))
 
         def decode(reply: bytes) -> Charge:
             kind, rest = reply[:1], reply[1:]
@@ -93,7 +99,7 @@ class RedisAttempts:
             return None
         names, roles = self._describe(keys)
         count = len(names)
-        arguments = [receipt.ticket.hex().encode(), write_number(now), outcome.value.encode()]
+        arguments = [write_digest(receipt.ticket), write_number(now), outcome.value.encode()]
         arguments += [b"%d" % count, *roles]
         if record is not None:
             names += self._name_records(record)
@@ -141,9 +147,9 @@ class RedisAttempts:
         if limit < 1:
             return ()
         if account is not None:
-            name = self._tag + b"records:account:" + account.hex().encode()
+            name = self._tag + b"records:account:" + write_digest(account)
         elif client is not None:
-            name = self._tag + b"records:client:" + client.hex().encode()
+            name = self._tag + b"records:client:" + write_digest(client)
         else:
             name = self._tag + b"records"
         # Of both: few are of one account, and those of the client are found among them here.
@@ -169,21 +175,21 @@ class RedisAttempts:
         names: list[bytes] = []
         roles: list[bytes] = []
         for key in keys:
-            tag = b"%b%b:" % (self._tag, key.kind.encode("utf-8", "surrogatepass"))
+            tag = b"%b%b:" % (self._tag, write_text(key.kind))
             schedule = _write_schedule(key.schedule)
-            names.append(tag + key.digest.hex().encode())
+            names.append(tag + write_digest(key.digest))
             roles.append((b"2" if key.forgets_on_success else b"1") + schedule)
             for digest in key.old_digests:
-                names.append(tag + digest.hex().encode())
+                names.append(tag + write_digest(digest))
                 roles.append(b"0" + schedule)
         return names, roles
 
     def _name_records(self, record: AttemptRecord) -> list[bytes]:
         names = [self._tag + b"turn", self._tag + b"records"]
         if record.account is not None:
-            names.append(self._tag + b"records:account:" + record.account.hex().encode())
+            names.append(self._tag + b"records:account:" + write_digest(record.account))
         if record.client is not None:
-            names.append(self._tag + b"records:client:" + record.client.hex().encode())
+            names.append(self._tag + b"records:client:" + write_digest(record.client))
         return names
 
 

@@ -82,3 +82,23 @@ def pack(parts: Sequence[bytes]) -> bytes:
 def write_number(value: float) -> bytes:
     """Return a number as text that reads back as the same number, here and in Lua."""
     return repr(float(value)).encode()
+
+
+def write_digest(digest: bytes) -> bytes:
+    """Return a digest as hex, which reads in keys and in Lua patterns."""
+    return digest.hex().encode()
+
+
+def read_digest(text: bytes) -> bytes:
+    """Return the digest that `write_digest` has written."""
+    return bytes.fromhex(text.decode())
+
+
+def write_text(text: str) -> bytes:
+    """Return any text as bytes, lone surrogates included."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def read_text(text: bytes) -> str:
+    """Return the text that `write_text` has written."""
+    return text.decode("utf-8", "surrogatepass")

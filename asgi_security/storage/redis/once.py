@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asgi_security.storage.redis.commands import Script, build_write, write_number
+from asgi_security.storage.redis.commands import (
+    Script,
+    build_write,
+    write_digest,
+    write_number,
+    write_text,
+)
 from asgi_security.storage.redis.lua import LIFETIME, expect_ok, get_lifetime_milliseconds
 
 if TYPE_CHECKING:
@@ -64,5 +70,5 @@ class RedisOnce:
         return await self._dispatcher.run(command, lambda reply: int(reply) == 1, now=now)
 
     def _name(self, what: bytes, kind: str, digest: bytes) -> bytes:
-        text = kind.encode("utf-8", "surrogatepass")
-        return b"%b:%b:%b:%b" % (self._prefix, what, text, digest.hex().encode())
+        text = write_text(kind)
+        return b"%b:%b:%b:%b" % (self._prefix, what, text, write_digest(digest))

@@ -1,93 +1,21 @@
 """The steps of refresh families in Lua: what `storage.refresh_steps` decides, inside the server.
 
-A family is a hash. Two sorted sets by the instant at which it is forgotten know of it: its
-subject's, and one of all with `DIGEST SUBJECT`, from which a sweep finds what has expired. The
-first ARGV is the hash tag, the second the time; the names of other families of a subject are made
-of the tag here, as only the server knows which they are.
-
-Atomic because a server runs one script at a time.
+A family is an owned record; one that was ended by reuse stays known, and is listed no more.
 """
 
 from __future__ import annotations
 
 from asgi_security.storage.redis.commands import Script
-from asgi_security.storage.redis.lua import LIFETIME
+from asgi_security.storage.redis.owned_records import build_list, build_steps, build_sweep
 
-_STEPS = (
-    LIFETIME
-    + b"""
-local tag, now = ARGV[1], tonumber(ARGV[2])
-local all = tag .. 'all'
-local function name(digest) return tag .. 'id:' .. digest end
-local function list(subject) return tag .. 'subject:' .. subject end
-
-local function read(digest)
-  local flat = redis.call('HGETALL', name(digest))
-  if #flat == 0 then return nil end
-  local family = {}
-  for i = 1, #flat, 2 do family[flat[i]] = flat[i + 1] end
-  return family
-end
-
-local function ends(family)
-  local absolute = tonumber(family.absolute)
-  if family.ended then return absolute end
-  return math.min(tonumber(family.idle), absolute)
-end
-
-local function read_known(digest)
-  local family = read(digest)
-  if family and now < ends(family) then return family end
-end
-
-local function unlist(digest, subject)
-  redis.call('ZREM', list(subject), digest)
-  redis.call('ZREM', all, digest .. ' ' .. subject)
-end
-
-local function remove(digest)
-  local subject = redis.call('HGET', name(digest), 'subject')
-  if not subject then return end
-  redis.call('DEL', name(digest))
-  unlist(digest, subject)
-end
-
-local function enlist(key, member, family)
-  redis.call('ZADD', key, number(ends(family)), member)
-  local kept = lifetime(ends(family), now)
-  if redis.call('PTTL', key) < tonumber(kept) then redis.call('PEXPIRE', key, kept) end
-end
-
-local function put(digest, family)
-  remove(digest)
-  local flat = {}
-  for field, value in pairs(family) do
-    table.insert(flat, field)
-    table.insert(flat, value)
-  end
-  redis.call('HSET', name(digest), unpack(flat))
-  redis.call('PEXPIRE', name(digest), lifetime(ends(family), now))
-  enlist(list(family.subject), digest, family)
-  enlist(all, digest .. ' ' .. family.subject, family)
-end
-
--- The subject's live families, the one advanced last first.
-local function find_live(subject)
-  local found = {}
-  for _, digest in ipairs(redis.call('ZRANGE', list(subject), 0, -1)) do
-    local family = read_known(digest)
-    if family and not family.ended then
-      table.insert(found,
-        {digest = digest, at = tonumber(family.advanced), handle = family.handle})
-    end
-  end
-  table.sort(found, function(one, other)
-    if one.at ~= other.at then return one.at > other.at end
-    return one.digest > other.digest
-  end)
-  return found
-end
-"""
+_STEPS = build_steps(
+    owner=b"subject",
+    used=b"advanced",
+    ends=b"""
+  local absolute = tonumber(record.absolute)
+  if record.ended then return absolute end
+  return math.min(tonumber(record.idle), absolute)
+""",
 )
 
 OPEN = Script(
@@ -105,10 +33,7 @@ local family = {handle = ARGV[4], subject = ARGV[5], data = ARGV[6], created = A
 -- Empty for none, else behind an equals sign.
 if ARGV[13] ~= '' then family.client = string.sub(ARGV[13], 2) end
 put(digest, family)
--- Who signs in often and is never swept still has a short list.
-for _, key in ipairs({all, list(family.subject)}) do
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', number(now - 300))
-end
+shorten(family.subject)
 return 'opened'
 """,
     is_repeatable=True,
@@ -184,30 +109,5 @@ return answer
 )
 """ARGV: subject, and an equals sign with the handle to keep, or nothing. Handles of the live."""
 
-LIST = Script(
-    _STEPS
-    + b"""
-local answer = {}
-for _, family in ipairs(find_live(ARGV[3])) do
-  table.insert(answer, {family.digest, redis.call('HGETALL', name(family.digest))})
-end
-return answer
-""",
-    is_repeatable=True,
-    writes=False,
-)
-"""ARGV: subject."""
-
-SWEEP = Script(
-    _STEPS
-    + b"""
-local ended = redis.call('ZRANGEBYSCORE', all, '-inf', ARGV[2], 'LIMIT', '0', ARGV[3])
-for _, member in ipairs(ended) do
-  local digest, subject = string.match(member, '^(%S+) (.*)$')
-  redis.call('DEL', name(digest))
-  unlist(digest, subject)
-end
-return #ended
-"""
-)
-"""ARGV: how many at once. How many went."""
+LIST = build_list(_STEPS)
+SWEEP = build_sweep(_STEPS)

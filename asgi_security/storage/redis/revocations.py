@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asgi_security.storage.redis.commands import Script, build_read, write_number
+from asgi_security.storage.redis.commands import Script, build_read, write_digest, write_number
 from asgi_security.storage.redis.lua import expect_ok
 
 if TYPE_CHECKING:
@@ -106,4 +106,4 @@ class RedisRevocations:
         return await self._dispatcher.run(build_read(b"MGET", names), decode, now=now)
 
     def _name(self, what: bytes, digest: bytes) -> bytes:
-        return b"%b%b:%b" % (self._tag, what, digest.hex().encode())
+        return b"%b%b:%b" % (self._tag, what, write_digest(digest))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asgi_security.storage.redis.commands import Script
+from asgi_security.storage.redis.commands import Script, write_digest
 from asgi_security.storage.redis.lua import LIFETIME
 from asgi_security.storage.throttle_steps import count_microseconds, take_units
 
@@ -61,7 +61,7 @@ class RedisThrottles:
         """
         instants = (count_microseconds(now), count_microseconds(rule.window_seconds))
         numbers = (*instants, rule.limit, cost, rule.fixed_window)
-        name = b"%b:throttle:%b" % (self._prefix, digest.hex().encode())
+        name = b"%b:throttle:%b" % (self._prefix, write_digest(digest))
         command = TAKE.call((name,), [b"%d" % number for number in numbers])
         return await self._dispatcher.run(
             command, lambda reply: take_units(int(reply), rule, now=now, cost=cost)[0], now=now

@@ -54,7 +54,7 @@ async def misbehave(fault: str, place: str) -> Response | None:
         return None
     how = fault.removeprefix(f"{place}_")
     if how == "slow":
-        await anyio.sleep(60)
+        await anyio.sleep(60)  # longer than any client waits
     answers: dict[str, Response] = {
         "huge": Response(HUGE, media_type="application/json"),
         "redirect": RedirectResponse("/elsewhere", 307),

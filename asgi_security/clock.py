@@ -15,3 +15,12 @@ Entropy: TypeAlias = Callable[[int], bytes]
 
 system_clock: Clock = time.time
 system_entropy: Entropy = os.urandom
+
+
+def is_within(now: float, since: float, seconds: float) -> bool:
+    """Tell whether `now` is in the span; a clock that went back is outside it.
+
+    >>> is_within(10.0, 8.0, 2.0), is_within(9.5, 8.0, 2.0), is_within(7.0, 8.0, 2.0)
+    (False, True, False)
+    """
+    return 0 <= now - since < seconds

@@ -13,9 +13,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
-from anyio.lowlevel import RunVar
 
 from asgi_security.errors import StorageError
+from asgi_security.flows.per_loop import PerLoop
 from asgi_security.flows.store_bound import StoreBound
 from asgi_security.storage.protocols import Appended
 
@@ -61,7 +61,7 @@ class Appender:
         self._entropy = entropy
         self._sleep = sleep
         self._ends: dict[str, ChainEnd] = {}
-        self._queues: RunVar[_Queues] = RunVar(f"asgi_security audit {id(self)}")
+        self._queues: PerLoop[_Queues] = PerLoop(dict)
 
     async def append(self, facts: AuditFacts) -> None:
         """Append facts to their chain, and return once they are stored.
@@ -71,7 +71,7 @@ class Appender:
         Raises:
             StorageError: They could not be stored in time. They may still have been.
         """
-        queues = self._find_queues()
+        queues = self._queues.get()
         queue = queues.get(facts.chain)
         if queue is None:
             queue = queues[facts.chain] = _Queue()
@@ -101,15 +101,6 @@ class Appender:
     async def read_last(self, chain: str, head: AuditHead) -> Sequence[AuditRecord]:
         """Return the record with the number of a head."""
         return await self._store.read(chain, after=head.sequence - 1, limit=1)
-
-    def _find_queues(self) -> _Queues:
-        """Return the queues of this event loop: its tasks alone can wait for one another."""
-        try:
-            return self._queues.get()
-        except LookupError:
-            queues: _Queues = {}
-            self._queues.set(queues)
-            return queues
 
     async def _take_turn(self, queue: _Queue, pending: _Pending) -> None:
         try:

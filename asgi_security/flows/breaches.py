@@ -11,8 +11,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from asgi_security.clock import system_clock
+from asgi_security.clock import is_within, system_clock
 from asgi_security.flows.fetching import Fetcher, FetchFailedError
+from asgi_security.flows.per_loop import PerLoop
 from asgi_security.policy.breaches import (
     BreachConfig,
     Breached,
@@ -65,7 +66,7 @@ class BreachChecker:
         self._answers: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
         self._paused_at = 0.0
         self._pause_seconds = 0.0
-        self._flights: anyio.lowlevel.RunVar[dict[str, _Flight]] | None = None
+        self._flights: PerLoop[dict[str, _Flight]] = PerLoop(dict)
 
     async def check(self, password: str) -> BreachFinding:
         """Look a password up. Never raises for what the service does or fails to do.
@@ -77,7 +78,7 @@ class BreachChecker:
         now = self._clock()
         body: bytes | BreachUnavailable | None = self._get_answer(prefix, now)
         if body is None:
-            if _is_within(now, self._paused_at, self._pause_seconds):
+            if is_within(now, self._paused_at, self._pause_seconds):
                 return BreachUnavailable("paused")
             body = await self._ask_together(prefix)
         if isinstance(body, BreachUnavailable):
@@ -87,7 +88,7 @@ class BreachChecker:
 
     def _get_answer(self, prefix: str, now: float) -> bytes | None:
         at, body = self._answers.get(prefix, (0.0, None))
-        if body is None or not _is_within(now, at, self.config.cache_seconds):
+        if body is None or not is_within(now, at, self.config.cache_seconds):
             return None
         self._answers.move_to_end(prefix)
         return body
@@ -105,7 +106,7 @@ class BreachChecker:
         """
         import anyio  # noqa: PLC0415 -- only who asks waits
 
-        flights = self._get_flights()
+        flights = self._flights.get()
         flight = flights.get(prefix)
         if flight is None:
             flight = flights[prefix] = _Flight(anyio.Lock())
@@ -125,19 +126,6 @@ class BreachChecker:
             flight.passengers -= 1
             if not flight.passengers:
                 del flights[prefix]
-
-    def _get_flights(self) -> dict[str, _Flight]:
-        """Return those of this event loop: a lock of another one could not be waited for."""
-        from anyio.lowlevel import RunVar  # noqa: PLC0415 -- only who asks waits
-
-        if self._flights is None:
-            # Its own name, because those of older versions are shared by name.
-            self._flights = RunVar(f"asgi_security_breach_flights_{id(self)}")
-        flights = self._flights.get(None)
-        if flights is None:
-            flights = {}
-            self._flights.set(flights)
-        return flights
 
     async def _fetch(self, prefix: str) -> bytes | BreachUnavailable:
         try:
@@ -169,8 +157,3 @@ class _Flight:
     lock: anyio.Lock
     passengers: int = 0
     outcome: bytes | BreachUnavailable | None = None
-
-
-def _is_within(now: float, since: float, seconds: float) -> bool:
-    """Tell whether `now` is in the span; a clock that went back is outside it."""
-    return 0 <= now - since < seconds

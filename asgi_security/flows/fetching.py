@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from asgi_security.flows.per_loop import PerLoop
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    import anyio.lowlevel
+    import anyio
 
 _HEADERS = {
     "accept": "application/json",
@@ -142,12 +144,12 @@ class Together:
     def __init__(self, work: Callable[[float], Awaitable[None]]) -> None:
         self._work = work
         self._done = 0
-        self._locks: anyio.lowlevel.RunVar[anyio.Lock] | None = None
+        self._locks = PerLoop(_make_lock)
 
     async def run(self, now: float) -> None:
         """Return once the work is done that was under way or due when this was called."""
         done = self._done
-        async with self._get_lock():
+        async with self._locks.get():
             if self._done != done:
                 return
             try:
@@ -157,15 +159,8 @@ class Together:
                 raise
             self._done += 1
 
-    def _get_lock(self) -> anyio.Lock:
-        """Return that of this event loop: one of another could not be waited for."""
-        import anyio.lowlevel  # noqa: PLC0415 -- only who asks waits
 
-        if self._locks is None:
-            # Its own name, because those of older versions are shared by name.
-            self._locks = anyio.lowlevel.RunVar(f"asgi_security_together_{id(self)}")
-        lock = self._locks.get(None)
-        if lock is None:
-            lock = anyio.Lock()
-            self._locks.set(lock)
-        return lock
+def _make_lock() -> anyio.Lock:
+    import anyio  # noqa: PLC0415 -- only who asks waits
+
+    return anyio.Lock()

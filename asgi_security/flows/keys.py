@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from asgi_security.clock import is_within
 from asgi_security.crypto.keys import KeyRing
 from asgi_security.crypto.strict_json import parse_json_object
 from asgi_security.events import SecurityEvent, Severity
@@ -66,7 +67,7 @@ class PublishedKeys:
 
     def get_ring(self, now: float) -> KeyRing | None:
         """Return the keys if they may be used without asking the issuer, else None."""
-        if self._ring is None or _is_within(now, self._fetched_at, self._config.jwks_ttl_seconds):
+        if self._ring is None or is_within(now, self._fetched_at, self._config.jwks_ttl_seconds):
             return self._ring
         # Past its time, and the issuer has just failed to answer: the old set has to do.
         return self._get_stale(now) if self._has_tried(now, self._retry_seconds) else None
@@ -90,11 +91,11 @@ class PublishedKeys:
         return self.get_ring(now)
 
     def _has_tried(self, now: float, seconds: float) -> bool:
-        return self._attempted_at is not None and _is_within(now, self._attempted_at, seconds)
+        return self._attempted_at is not None and is_within(now, self._attempted_at, seconds)
 
     def _get_stale(self, now: float) -> KeyRing | None:
         limit = self._config.jwks_ttl_seconds + self._config.jwks_max_stale_seconds
-        return self._ring if _is_within(now, self._fetched_at, limit) else None
+        return self._ring if is_within(now, self._fetched_at, limit) else None
 
     async def _fetch(self, now: float) -> None:
         try:
@@ -123,8 +124,3 @@ def _read_set(fetched: Fetched) -> KeyRing:
     if ring is None:
         raise FetchFailedError("no_usable_key")
     return ring
-
-
-def _is_within(now: float, since: float, seconds: float) -> bool:
-    """Tell whether `now` is in the span; a clock that went back is outside it."""
-    return 0 <= now - since < seconds

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from asgi_security.clock import is_within
 from asgi_security.crypto.strict_json import parse_json_object
 from asgi_security.events import Severity
 from asgi_security.flows.fetching import FetchFailedError, Together
@@ -67,11 +68,11 @@ class PublishedEndpoints:
         return self._found if self._is_within(now, limit) else None
 
     def _is_within(self, now: float, seconds: float) -> bool:
-        return self._found is not None and 0 <= now - self._found_at < seconds
+        return self._found is not None and is_within(now, self._found_at, seconds)
 
     def _has_just_failed(self, now: float) -> bool:
         at = self._failed_at
-        return at is not None and 0 <= now - at < self._retry_seconds
+        return at is not None and is_within(now, at, self._retry_seconds)
 
     async def _fetch(self, now: float) -> None:
         found = await self._download()

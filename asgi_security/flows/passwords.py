@@ -24,6 +24,7 @@ from asgi_security.crypto.passwords import (
 )
 from asgi_security.events import SecurityEvent, Severity, log_event
 from asgi_security.flows.breaches import BreachChecker
+from asgi_security.flows.per_loop import PerLoop
 from asgi_security.policy.breaches import BreachUnavailable
 from asgi_security.policy.passwords import (
     PasswordPolicy,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     import anyio
-    import anyio.lowlevel
 
     from asgi_security.clock import Entropy
     from asgi_security.crypto.password_formats import StoredHash
@@ -241,13 +241,13 @@ class _Lanes:
     def __init__(self, threads: int, waiting: int) -> None:
         self._threads = threads
         self._most = threads + waiting
-        self._here: anyio.lowlevel.RunVar[_Lane] | None = None
+        self._lanes = PerLoop(self._make_lane)
 
     async def run(self, job: Callable[[], T]) -> T | None:
         """Return what the job returns, or None at once if the queue is full."""
         from anyio import to_thread  # noqa: PLC0415 -- only who hashes waits
 
-        lane = self._get_lane()
+        lane = self._lanes.get()
         if lane.jobs >= self._most:
             return None
         lane.jobs += 1
@@ -257,17 +257,10 @@ class _Lanes:
         finally:
             lane.jobs -= 1
 
-    def _get_lane(self) -> _Lane:
+    def _make_lane(self) -> _Lane:
         from anyio import CapacityLimiter  # noqa: PLC0415 -- only who hashes waits
-        from anyio.lowlevel import RunVar  # noqa: PLC0415 -- only who hashes waits
 
-        if self._here is None:
-            self._here = RunVar(f"asgi_security_passwords_{id(self)}")  # older ones share by name
-        lane = self._here.get(None)
-        if lane is None:
-            lane = _Lane(CapacityLimiter(self._threads))
-            self._here.set(lane)
-        return lane
+        return _Lane(CapacityLimiter(self._threads))
 
 
 @dataclass(slots=True)

@@ -262,7 +262,7 @@ async def test_P74_no_flight_is_kept_once_all_have_landed() -> None:
     async with serve() as server:
         checker = make(server)
         await checker.check(PASSWORD)
-        assert checker._get_flights() == {}
+        assert checker._flights.get() == {}
 
 
 class Service:

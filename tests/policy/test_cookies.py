@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from asgi_security.errors import ConfigError
-from asgi_security.policy.cookies import CookieConfig, CookieWriter, SigningSecrets
+from asgi_security.policy.cookies import (
+    CookieConfig,
+    CookieWriter,
+    SigningSecrets,
+    settle_signing_secrets,
+)
 from asgi_security.secret import Secret
+from asgi_security.validation import Findings
 
 
 def build(**fields: Any) -> str:
@@ -151,3 +158,25 @@ def test_C17_an_old_secret_that_repeats_is_dropped() -> None:
     )
     assert secrets.reveal_order() == (Secret("s" * 32), Secret("o" * 32))
     assert "sss" not in repr(secrets)
+
+
+def settled(**secrets: Any) -> tuple[Findings, SimpleNamespace]:
+    config = SimpleNamespace(**secrets)
+    findings = Findings("SessionConfig")
+    settle_signing_secrets(findings, config)
+    return findings, config
+
+
+def test_C17_a_configuration_holds_its_secrets_as_checked() -> None:
+    findings, config = settled(secret="s" * 32, old_secrets=["o" * 32, "o" * 32])
+    findings.raise_if_any()
+    assert config.secret == Secret("s" * 32)
+    assert config.old_secrets == (Secret("o" * 32),)
+
+
+def test_C17_a_configuration_reports_every_weak_secret_of_its_own() -> None:
+    findings, config = settled(secret="short", old_secrets=["k0"])
+    with pytest.raises(ConfigError) as caught:
+        findings.raise_if_any()
+    assert [problem.field for problem in caught.value.problems] == ["secret", "old_secrets"]
+    assert config.secret == "short"

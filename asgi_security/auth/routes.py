@@ -59,8 +59,8 @@ def build_endpoints(auth: Auth, front: Front) -> dict[str, Any]:
     clients: Any = front.config.password_clients
     gate = None if clients is None else ClientGate(clients, auth.lockout)
     refresh = auth.refresh if front.config.transport == "bearer" else None
-    arrival = Arrival(front, refresh=refresh)
     records = AccountRecords(auth.store, timeout_seconds=STORE_SECONDS)
+    arrival = Arrival(front, records, refresh=refresh)
     clock = auth.ambient["clock"]
     built: dict[str, Any] = {
         "login": LoginEndpoints(front, auth.login, arrival, refresh=refresh, gate=gate),

@@ -66,6 +66,15 @@ class AccountRecords:
         with StoreBound(self._timeout_seconds):
             return await self._accounts.load(account_id)
 
+    async def is_current(self, account: Account) -> bool:
+        """Tell whether what was proven of an account still lets it in.
+
+        Asked once a sign-in stands in the store: then a change of the password, which ends
+        everything, has either been seen here or will find it there.
+        """
+        stored = await self.load(account.id)
+        return stored is not None and stored.is_active and stored.epoch == account.epoch
+
     async def create(self, account: Account) -> AccountCreated | NameTaken | IdentityTaken:
         """Store a new account."""
         with StoreBound(self._timeout_seconds):

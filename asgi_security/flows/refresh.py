@@ -9,7 +9,7 @@ Logins through here never touch the lockout: a lock stops guessing, and a token 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from asgi_security.clock import system_clock, system_entropy
 from asgi_security.errors import StorageError
@@ -32,7 +32,7 @@ from asgi_security.flows.visits import UNKNOWN_VISIT
 from asgi_security.policy.refresh_grants import RefreshGrant, check_claims, check_scopes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from asgi_security.clock import Clock, Entropy
     from asgi_security.events import EventSink
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from asgi_security.flows.visits import Visit
     from asgi_security.policy.refresh import RefreshConfig
     from asgi_security.storage.protocols import RefreshStore, Store
+
+    Confirm: TypeAlias = Callable[[], Awaitable[bool]]
 
 __all__ = [
     "FamiliesEnded",
@@ -119,8 +121,9 @@ class RefreshTokens:
         auth_time: float | None = None,
         client_id: str | None = None,
         confirmation: str | None = None,
+        confirm: Confirm | None = None,
         visit: Visit = UNKNOWN_VISIT,
-    ) -> TokenPair | Unavailable:
+    ) -> TokenPair | RefreshRefused | Unavailable:
         """Begin a login and return its first pair.
 
         Args:
@@ -131,6 +134,8 @@ class RefreshTokens:
             auth_time: when; by default now.
             client_id: the client that alone may refresh; by default the configured one.
             confirmation: RFC 7638 thumbprint of the key that alone may (DPoP).
+            confirm: asked once the login is stored, before its tokens are handed out, whether the
+                password that was right still is; unless it says True, the login is over.
             visit: who asks.
 
         Raises:
@@ -149,16 +154,24 @@ class RefreshTokens:
             confirmation=confirmation,
         )
         _check_grant(subject, grant)
-        return await self._open(subject, grant, visit, now)
+        return await self._open(subject, grant, visit, now, confirm)
 
     async def _open(
-        self, subject: str, grant: RefreshGrant, visit: Visit, now: float
-    ) -> TokenPair | Unavailable:
+        self,
+        subject: str,
+        grant: RefreshGrant,
+        visit: Visit,
+        now: float,
+        confirm: Confirm | None,
+    ) -> TokenPair | RefreshRefused | Unavailable:
         family_id, family = self._maker.begin(subject, grant, visit=visit, now=now)
         most = self._config.max_families_per_subject
         try:
             with self._bound():
                 await self._store.open_family(family, now=now)
+            if confirm is not None and await confirm() is not True:
+                await self._families.end(family, now=now, visit=visit, reason="unconfirmed")
+                return RefreshRefused("subject_refused")
             if most is not None:
                 await self._families.trim(subject, most=most, now=now, visit=visit)
         except StorageError:

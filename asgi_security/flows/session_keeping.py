@@ -159,6 +159,31 @@ class SessionKeeper(ABC):
     ) -> Awaitable[Committed] | Committed:
         """Do what was decided."""
 
+    async def confirm(
+        self, session: Session, pending: Awaitable[Committed] | Committed
+    ) -> Committed:
+        """Ask what a login wants asked of it, now that it is written; end it if that says no."""
+        committed = await pending if isinstance(pending, Awaitable) else pending
+        login, confirm = session.found, session.confirm
+        session.confirm = None
+        if committed is None or login is None or confirm is None:
+            return committed
+        if await self._is_confirmed(confirm):
+            return committed
+        self.report("session_login_unconfirmed", Severity.WARNING)
+        session.reported = True
+        try:
+            await self.ask(self._end(login))
+        except StorageError:  # nobody knows its id, so it can only be seen in lists
+            self.report("session_save_failed", Severity.ERROR)
+        return Written(self._writer.deletion)
+
+    async def _is_confirmed(self, confirm: Callable[[], Awaitable[bool]]) -> bool:
+        try:
+            return await self.ask(confirm()) is True
+        except Exception:  # noqa: BLE001 -- an app's own code, which must not let a login through
+            return False
+
     @abstractmethod
     async def _end(self, over: Snapshot) -> None:
         """Make a session useless to whoever still holds its cookie, where that can be done."""

@@ -118,6 +118,8 @@ class SessionLayer(Layer):
         agent = exchange.headers.get(b"user-agent", (b"",))[0]
         visitor = Visitor(agent, exchange.context.client)
         committed = self._keeper.carry_out(session, saving, visitor)
+        if session.confirm is not None:
+            committed = self._keeper.confirm(session, committed)
         if isinstance(committed, Awaitable):
             return self._write_later(committed, headers)
         self._write(committed, headers)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from asgi_security.policy.documents import encode_json, parse_object
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 _MISSING = object()
 _SCALARS = frozenset({str, int, float, bool, type(None)})
@@ -80,6 +80,8 @@ class Session(MutableMapping[str, Any]):
     """Whether the session that was found is over."""
     signed_in = False
     """Whether `login` was called."""
+    confirm: Callable[[], Awaitable[bool]] | None = None
+    """What is asked before the cookie of a login is sent."""
     is_detached = False
     """Whether it could not be read in: a change must not put a new session in its place."""
     varies = False
@@ -160,10 +162,16 @@ class Session(MutableMapping[str, Any]):
         """
         return self._source.load(self)
 
-    def login(self, user: str) -> None:
+    def login(self, user: str, *, confirm: Callable[[], Awaitable[bool]] | None = None) -> None:
         """Make this the session of `user`, under a new id, so that one planted before is void.
 
         The data is kept, unless it was another user's.
+
+        Args:
+            user: what names the account for good.
+            confirm: asked once the session is written, before its cookie is sent; unless it says
+                True, the session is over at once. It closes the gap between a password that was
+                right and the end of all sessions because it was changed meanwhile.
         """
         if type(user) is not str or user == "":
             raise TypeError("user must be a non-empty string: what names the account for good")
@@ -173,6 +181,7 @@ class Session(MutableMapping[str, Any]):
             self._touched = True
         self._user = user
         self.signed_in = True
+        self.confirm = confirm
 
     def regenerate(self) -> None:
         """Give the session a new id, at each change of privilege: the old one dies with it."""

@@ -9,8 +9,11 @@ import pytest
 from asgi_security.endpoints.serving.arrival import Arrival
 from asgi_security.endpoints.serving.front import Front
 from asgi_security.errors import ConfigError
+from asgi_security.flows.account_outcomes import AccountChanged, AccountDeleted, PasswordSet
+from asgi_security.flows.account_records import AccountRecords
 from asgi_security.policy.endpoints import EndpointConfig
-from tests.endpoints.site import GOOD, NAME, Site, find_cookie, find_query
+from asgi_security.storage.memory import MemoryStore
+from tests.endpoints.site import BETTER, GOOD, NAME, Site, find_cookie, find_query
 from tests.flows.account_world import Watched
 
 pytestmark = pytest.mark.anyio
@@ -18,7 +21,10 @@ pytestmark = pytest.mark.anyio
 
 def test_tokens_need_who_makes_them() -> None:
     with pytest.raises(ConfigError, match="transport"):
-        Arrival(Front(EndpointConfig(transport="bearer")))
+        Arrival(
+            Front(EndpointConfig(transport="bearer")),
+            AccountRecords(MemoryStore(), timeout_seconds=1),
+        )
 
 
 async def test_without_a_guard_of_sessions_nobody_is_signed_in() -> None:
@@ -44,6 +50,41 @@ async def test_M97_what_bound_a_sign_in_is_gone_after_it() -> None:
         line = find_cookie(answer, name)
         assert line.startswith(f"{name}=; Path=/; Max-Age=0")
         assert "; Secure; HttpOnly; SameSite=Strict" in line  # C14
+
+
+@pytest.mark.parametrize("end", ["change_password", "disable", "delete"])
+@pytest.mark.parametrize(
+    ("transport", "written"),
+    [
+        pytest.param("session", "sessions.create", id="S38 session"),
+        pytest.param("bearer", "refresh.open_family", id="V77 tokens"),
+    ],
+)
+async def test_what_ends_everything_ends_a_sign_in_under_way(
+    transport: Any, written: str, end: str
+) -> None:
+    watched = Watched()
+    site = Site(watched, transport=transport)
+    account = await site.add()
+
+    async def end_everything() -> None:
+        del watched.before[written]
+        accounts = site.auth.accounts
+        if end == "change_password":
+            done: object = await accounts.change_password(account, GOOD, BETTER)
+        else:
+            done = await getattr(accounts, end)(account.id)
+        assert isinstance(done, PasswordSet | AccountChanged | AccountDeleted)
+
+    watched.before[written] = end_everything
+    browser = site.browser()
+    answer = await browser.sign_in()
+    assert written not in watched.before
+    assert "access_token" not in answer.text
+    assert await browser.whoami() is None
+    now = site.clock()
+    assert not await watched.store.sessions.list_for(account.id, now=now)
+    assert not await watched.store.refresh.list_for(account.id, now=now)
 
 
 async def test_a_store_that_fails_hands_over_nothing() -> None:

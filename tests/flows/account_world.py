@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -137,7 +138,9 @@ class _WatchedFacet:
         async def call(*args: Any, **fields: Any) -> Any:
             watched.calls.append(path)
             if path in watched.before:
-                watched.before[path]()
+                done = watched.before[path]()
+                if isinstance(done, Awaitable):
+                    await done
                 await anyio.lowlevel.checkpoint()
             if watched.failing.get(path, 0) > 0:
                 watched.failing[path] -= 1

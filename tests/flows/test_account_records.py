@@ -74,6 +74,24 @@ async def test_names_are_normalised_and_impossible_ones_not_asked_for(
     assert ("accounts.find" in store.calls) is is_asked
 
 
+@pytest.mark.parametrize(
+    ("stored", "is_current"),
+    [
+        pytest.param({"data": b'{"n":1}'}, True, id="another change"),
+        pytest.param({"epoch": 1}, False, id="V77 another password"),
+        pytest.param({"is_active": False}, False, id="disabled"),
+    ],
+)
+async def test_what_was_proven_of_an_account_may_be_out_of_date(
+    records: AccountRecords, stored: dict[str, Any], *, is_current: bool
+) -> None:
+    await records.create(ANN)
+    await records.replace(replace(ANN, **stored))
+    assert await records.is_current(ANN) is is_current
+    await records.delete(ANN.id)
+    assert not await records.is_current(ANN)
+
+
 async def test_a_change_holds_against_others(records: AccountRecords) -> None:
     await records.create(ANN)
 

@@ -80,6 +80,33 @@ async def test_R80_a_chain_of_pairs(logins: Logins) -> None:
     assert claims["roles"] == ["admin"]
 
 
+@pytest.mark.parametrize(
+    ("confirmed", "outcome"),
+    [
+        pytest.param(True, TokenPair, id="it stands"),
+        pytest.param(False, RefreshRefused, id="it does not"),
+        pytest.param(1, RefreshRefused, id="V77 no plain answer"),
+        pytest.param(StorageError("secret"), Unavailable, id="nobody knows"),
+    ],
+)
+async def test_V77_a_login_is_confirmed_once_it_is_stored(
+    logins: Logins, store: MemoryStore, clock: FakeClock, confirmed: Any, outcome: type
+) -> None:
+    stored: list[object] = []
+
+    async def confirm() -> Any:
+        stored.extend(await store.refresh.list_for("ada", now=clock()))
+        if isinstance(confirmed, Exception):
+            raise confirmed
+        return confirmed
+
+    opened = await logins.tokens.open("ada", confirm=confirm)
+    assert isinstance(opened, outcome)
+    assert len(stored) == 1
+    if outcome is RefreshRefused:
+        assert not await store.refresh.list_for("ada", now=clock())
+
+
 async def test_P23_an_access_token_says_all_a_verifier_needs(logins: Logins) -> None:
     pair = await logins.open(scopes=["read", "write"], amr=["pwd", "otp"], auth_time=1e9 + 0.7)
     claims = await logins.read_claims(pair)

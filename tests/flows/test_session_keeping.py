@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
+from asgi_security.errors import StorageError
 from asgi_security.middleware.sessions import SessionMiddleware
 from asgi_security.storage.memory import MemoryStore
 from asgi_security.testing import WebSocketAnswered, connect_websocket
 from tests.middleware.browser import DELETION, NAME, Browser, Watching, login, same, show, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from asgi_security.asgi.types import Receive, Scope, Send
     from asgi_security.policy.session_state import Session
@@ -213,3 +215,78 @@ async def test_S26_a_long_connection_is_noted_at_its_end(
     clock.advance(1000)
     await browser.visit(show)
     assert browser.said == {"a": 1}
+
+
+async def yes() -> bool:
+    return True
+
+
+async def no() -> bool:
+    return False
+
+
+async def unknown() -> bool:
+    raise StorageError("the driver's own words")
+
+
+async def undecided() -> Any:
+    return 1
+
+
+async def forever() -> bool:
+    await anyio.sleep_forever()
+    return True
+
+
+def login_if(confirm: Callable[[], Awaitable[bool]]) -> Act:
+    return lambda session: session.login("ada", confirm=confirm)
+
+
+async def test_S38_a_login_that_is_confirmed_stands(browser: Browser) -> None:
+    await browser.visit(login_if(yes))
+    await browser.visit(lambda session: session.user)
+    assert browser.said == "ada"
+
+
+@pytest.mark.parametrize("confirm", [no, unknown, undecided, forever])
+async def test_S38_a_login_that_is_not_confirmed_is_over(
+    browser: Browser, store: Watching, events: EventRecorder, confirm: Any
+) -> None:
+    browser.fields["store_timeout_seconds"] = 0.05
+    await browser.visit(write())
+    planted = browser.cookie
+    answered = await browser.visit(login_if(confirm))
+    assert answered.values("set-cookie") == [DELETION]
+    assert "session_login_unconfirmed" in events.names
+    assert not await store.facet.list_for("ada", now=browser.clock())
+    if "revocations" in browser.fields or "store" in browser.fields:  # else only the browser's help
+        browser.cookie = planted
+        await browser.visit(show)
+        assert browser.said == {}
+
+
+async def test_S38_an_unconfirmed_record_that_cannot_be_deleted_opens_nothing(
+    clock: FakeClock, events: EventRecorder, store: Watching
+) -> None:
+    browser = Browser(clock, events, store=store)
+    store.failing = ("delete",)
+    answered = await browser.visit(login_if(no))
+    assert answered.values("set-cookie") == [DELETION]
+    assert events.names == ["session_login_unconfirmed", "session_save_failed"]
+
+
+async def test_S38_a_confirmation_is_asked_once(browser: Browser) -> None:
+    asked: list[bool] = []
+
+    async def confirm() -> bool:
+        asked.append(True)
+        return True
+
+    await browser.visit(login_if(confirm))
+    await browser.visit(write())
+    assert asked == [True]
+
+
+async def test_S38_a_login_over_a_websocket_is_confirmed_too(browser: Browser) -> None:
+    answered = await talk(browser, login_if(no))
+    assert answered.accept_values("set-cookie") == [DELETION]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from asgi_security.endpoints.serving.answers import CHALLENGE, UNAVAILABLE, Answer
+from asgi_security.endpoints.serving.answers import CHALLENGE, NOT_SIGNED_IN, UNAVAILABLE, Answer
 from asgi_security.errors import ConfigError, Problem
 from asgi_security.flows.mfa_outcomes import MfaEnrolmentRequired
-from asgi_security.flows.refresh_outcomes import TokenPair
+from asgi_security.flows.refresh_outcomes import RefreshRefused, TokenPair
 from asgi_security.flows.refresh_renewal import build_account_claims
 from asgi_security.policy.assurance import build_assurance
 from asgi_security.policy.return_paths import parse_return_path
@@ -16,8 +17,9 @@ from asgi_security.policy.return_paths import parse_return_path
 if TYPE_CHECKING:
     from asgi_security.endpoints.serving.calls import Call
     from asgi_security.endpoints.serving.front import Front
+    from asgi_security.flows.account_records import AccountRecords
     from asgi_security.flows.mfa_outcomes import MfaChallenge
-    from asgi_security.flows.refresh import RefreshTokens
+    from asgi_security.flows.refresh import Confirm, RefreshTokens
     from asgi_security.storage.protocols import Account
 
 
@@ -28,8 +30,11 @@ class Arrival:
         ConfigError: for the transport "bearer" without `refresh`, which makes the tokens.
     """
 
-    def __init__(self, front: Front, *, refresh: RefreshTokens | None = None) -> None:
+    def __init__(
+        self, front: Front, accounts: AccountRecords, *, refresh: RefreshTokens | None = None
+    ) -> None:
         self._front = front
+        self._accounts = accounts
         self._refresh = refresh
         if front.config.transport == "bearer" and refresh is None:
             hint = "give RefreshTokens, or use the transport 'session'"
@@ -49,7 +54,9 @@ class Arrival:
     ) -> Answer:
         """Sign in to the session of the request, or open a family of tokens.
 
-        A session gets a new id by it, and forgets what another user left in it (F99).
+        A session gets a new id by it, and forgets what another user left in it (F99). Neither a
+        session nor tokens are handed out if the account has changed its password since it was
+        verified: that ended everything, and could not end what did not exist yet.
 
         Args:
             call: the request; a form's own `next` is read, and checked.
@@ -58,6 +65,7 @@ class Arrival:
             next_path: where the browser goes then; checked by whoever gives it.
         """
         cookies = self._front.cookies
+        confirm = partial(self._accounts.is_current, account)
         page = next_path or parse_return_path(call.fields.get("next"))
         lines = [cookies.browser.deletion, cookies.pending.deletion]
         if device is not None:
@@ -68,22 +76,30 @@ class Arrival:
                 claims=build_account_claims(account),
                 amr=amr,
                 auth_time=auth_time,
+                confirm=confirm,
                 visit=call.visit,
             )
+            if isinstance(pair, RefreshRefused):
+                return NOT_SIGNED_IN
             if not isinstance(pair, TokenPair):
                 return UNAVAILABLE
             return self.hand_over(pair, lines=tuple(lines), page=page)
-        session = call.session
-        if session is None:
-            raise RuntimeError("no SessionMiddleware is above the endpoints; wrap the app in one")
-        session.login(account.id)
-        session.update(build_assurance(amr, auth_time=auth_time))
+        self._begin_session(call, account, build_assurance(amr, auth_time=auth_time), confirm)
         return Answer(
             200,
             {"account": account.id, "amr": list(amr)},
             page=page or self._front.config.home_page,
             cookies=tuple(lines),
         )
+
+    def _begin_session(
+        self, call: Call, account: Account, assurance: dict[str, Any], confirm: Confirm
+    ) -> None:
+        session = call.session
+        if session is None:
+            raise RuntimeError("no SessionMiddleware is above the endpoints; wrap the app in one")
+        session.login(account.id, confirm=confirm)
+        session.update(assurance)
 
     def ask_further(
         self,

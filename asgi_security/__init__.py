@@ -9,7 +9,14 @@ from asgi_security.names import HOMES
 
 if TYPE_CHECKING:
     from asgi_security.asgi.context import SecurityContext, current
-    from asgi_security.auth import Auth, auth_pages, auth_routes, mount_auth
+    from asgi_security.auth import (
+        Auth,
+        add_openapi,
+        auth_pages,
+        auth_routes,
+        describe_auth,
+        mount_auth,
+    )
     from asgi_security.crypto.jwt import verify_jws
     from asgi_security.crypto.keys import KeyRing
     from asgi_security.crypto.passwords import Argon2Profile, PasswordHasher, ScryptProfile
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
     from asgi_security.flows.breaches import BreachChecker
     from asgi_security.flows.cookies import sign_cookie, verify_cookie
     from asgi_security.flows.ending import end_everything
+    from asgi_security.flows.introspection import Introspector
     from asgi_security.flows.issuing import issue_jwt
     from asgi_security.flows.jwt import JwtVerifier, revoke_token, verify_jwt
     from asgi_security.flows.lockout import LockedOut, Lockout, Unavailable
@@ -47,6 +55,7 @@ if TYPE_CHECKING:
         revoke_other_sessions,
         revoke_session,
     )
+    from asgi_security.flows.smtp import SmtpSender
     from asgi_security.flows.throttle import SendThrottle, Throttle
     from asgi_security.flows.visits import Visit
     from asgi_security.guards.denials import AccessDenied, access_errors, answer_denied
@@ -69,6 +78,7 @@ if TYPE_CHECKING:
     from asgi_security.middleware.csrf import CsrfMiddleware
     from asgi_security.middleware.headers import SecurityHeadersMiddleware
     from asgi_security.middleware.hosts import HostsMiddleware
+    from asgi_security.middleware.introspection import IntrospectionMiddleware
     from asgi_security.middleware.jwt import JwtMiddleware
     from asgi_security.middleware.lockout import LockoutMiddleware
     from asgi_security.middleware.sessions import SessionMiddleware
@@ -87,6 +97,12 @@ if TYPE_CHECKING:
     from asgi_security.policy.endpoints import EndpointConfig
     from asgi_security.policy.headers import SecurityHeadersConfig
     from asgi_security.policy.hosts import HostsConfig
+    from asgi_security.policy.introspection import IntrospectionConfig
+    from asgi_security.policy.introspection_answers import (
+        Introspected,
+        IntrospectionRefused,
+        IntrospectionUnavailable,
+    )
     from asgi_security.policy.jwt import JwtConfig
     from asgi_security.policy.lockout import LockoutConfig, LockoutRules, LockoutStatus
     from asgi_security.policy.login import LoginConfig
@@ -147,6 +163,12 @@ __all__ = [
     "EndpointConfig",
     "HostsConfig",
     "HostsMiddleware",
+    "Introspected",
+    "IntrospectionConfig",
+    "IntrospectionMiddleware",
+    "IntrospectionRefused",
+    "IntrospectionUnavailable",
+    "Introspector",
     "JwtConfig",
     "JwtMiddleware",
     "JwtVerifier",
@@ -194,6 +216,7 @@ __all__ = [
     "SessionMiddleware",
     "SignatureError",
     "SignedIn",
+    "SmtpSender",
     "SqliteStore",
     "StorageError",
     "Throttle",
@@ -203,6 +226,7 @@ __all__ = [
     "Unavailable",
     "Visit",
     "access_errors",
+    "add_openapi",
     "add_security",
     "all_of",
     "answer_denied",
@@ -215,6 +239,7 @@ __all__ = [
     "compute_ip_hash",
     "compute_lockout",
     "current",
+    "describe_auth",
     "end_everything",
     "forbid",
     "get_lockout_status",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _NAMES = {
     "asgi.context": "SecurityContext current",
-    "auth": "Auth auth_pages auth_routes mount_auth",
+    "auth": "Auth add_openapi auth_pages auth_routes describe_auth mount_auth",
     "crypto.jwt": "verify_jws",
     "crypto.keys": "KeyRing",
     "crypto.passwords": "Argon2Profile PasswordHasher ScryptProfile",
@@ -17,6 +17,7 @@ _NAMES = {
     "flows.breaches": "BreachChecker",
     "flows.cookies": "sign_cookie verify_cookie",
     "flows.ending": "end_everything",
+    "flows.introspection": "Introspector",
     "flows.issuing": "issue_jwt",
     "flows.jwt": "JwtVerifier revoke_token verify_jwt",
     "flows.lockout": "LockedOut Lockout Unavailable",
@@ -33,6 +34,7 @@ _NAMES = {
     "flows.sessions": (
         "SessionInfo list_sessions revoke_all_sessions revoke_other_sessions revoke_session"
     ),
+    "flows.smtp": "SmtpSender",
     "flows.throttle": "SendThrottle Throttle",
     "flows.visits": "Visit",
     "guards.denials": "AccessDenied access_errors answer_denied",
@@ -47,6 +49,7 @@ _NAMES = {
     "middleware.csrf": "CsrfMiddleware",
     "middleware.headers": "SecurityHeadersMiddleware",
     "middleware.hosts": "HostsMiddleware",
+    "middleware.introspection": "IntrospectionMiddleware",
     "middleware.jwt": "JwtMiddleware",
     "middleware.lockout": "LockoutMiddleware",
     "middleware.sessions": "SessionMiddleware",
@@ -65,6 +68,8 @@ _NAMES = {
     "policy.endpoints": "EndpointConfig",
     "policy.headers": "SecurityHeadersConfig",
     "policy.hosts": "HostsConfig",
+    "policy.introspection": "IntrospectionConfig",
+    "policy.introspection_answers": ("Introspected IntrospectionRefused IntrospectionUnavailable"),
     "policy.jwt": "JwtConfig",
     "policy.lockout": "LockoutConfig LockoutRules LockoutStatus",
     "policy.login": "LoginConfig",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Principal:
     """An authenticated subject; `roles` and `scopes` hold only what the credential itself states.
 
-    `via` tells how it was proven: "jwt", "session" or "api_key".
+    `via` tells how it was proven: "jwt", "introspection", "session" or "api_key".
     """
 
     subject: str

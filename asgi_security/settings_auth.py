@@ -23,6 +23,11 @@ from asgi_security.policy.oauth import OAuthConfig
 from asgi_security.policy.oauth_providers import github, google, linkedin, microsoft, oidc
 from asgi_security.policy.refresh import RefreshConfig
 from asgi_security.settings import EnvironmentReader, load_password_policy
+from asgi_security.settings_accounts import (
+    load_sender,
+    read_auto_verify,
+    read_new_accounts_since,
+)
 from asgi_security.storage.opening import open_store
 
 if TYPE_CHECKING:
@@ -43,6 +48,7 @@ _PRESETS: tuple[tuple[str, str, str, Callable[..., OAuthProvider]], ...] = (
 _MFA_NUMBERS = {
     "AUTH_MFA_PRE_TOKEN_LIFETIME_SECONDS": "pre_token_lifetime_seconds",
     "AUTH_MFA_RECOVERY_CODES": "recovery_codes",
+    "AUTH_MFA_RECOVERY_CODE_LENGTH": "recovery_code_letters",
     "AUTH_EMAIL_OTP_TTL_SECONDS": "email_code_lifetime_seconds",
     "AUTH_EMAIL_OTP_COOLDOWN_SECONDS": "email_code_cooldown_seconds",
     "AUTH_EMAIL_OTP_ATTEMPTS": "email_code_attempts",
@@ -52,7 +58,7 @@ _MFA_NUMBERS = {
 def load_auth(
     store: Store | None = None,
     *,
-    sender: Sender,
+    sender: Sender | None = None,
     env: Mapping[str, str] | None = None,
     path: str = "/auth",
     **fields: Any,
@@ -61,7 +67,7 @@ def load_auth(
 
     Args:
         store: where everything is kept; by default what `AUTH_STORE_URL` names.
-        sender: delivers mail.
+        sender: delivers mail; by default through the server of `AUTH_SMTP_*`.
         env: the variables; by default those of the process.
         path: where its routes are mounted.
         fields: further arguments of `Auth`. Each replaces what its variables say.
@@ -72,6 +78,7 @@ def load_auth(
     loading = _Loading(env, path=path, chosen=fields)
     arguments = loading.load()
     store = store if store is not None else loading.open_store()
+    sender = sender if sender is not None else loading.build_sender()
     loading.reader.findings.raise_if_any()
     return Auth(store, sender=sender, path=path, **{**arguments, **fields})
 
@@ -98,6 +105,7 @@ class _Loading:
         arguments["policy"] = self._build("", load_password_policy, self._env)
         if "refresh" not in self._chosen:
             arguments |= self._load_tokens()
+        arguments["accounts"] = self._load_accounts()
         arguments["mfa"] = self._load_mfa()
         arguments["oauth"] = self._load_oauth()
         return {name: value for name, value in arguments.items() if value is not None}
@@ -110,6 +118,10 @@ class _Loading:
             self.reader.findings.add_secret("AUTH_STORE_URL", "not set", hint)
             return None
         return self._build("AUTH_STORE_URL: ", open_store, url.reveal().decode())
+
+    def build_sender(self) -> Any:
+        """Return the mail server of the variables, or None where that has been found wrong."""
+        return load_sender(self.reader, self._build)
 
     def _load_basics(self) -> dict[str, Any]:
         reader, chosen = self.reader, self._chosen
@@ -129,19 +141,30 @@ class _Loading:
         self._site = (site or "").rstrip("/")
         return {"secret": secret, "old_secrets": old, "site_url": site}
 
+    def _load_accounts(self) -> Any:
+        """Read whether accounts are verified at once: in development, where it is asked for."""
+        if not read_auto_verify(self.reader) or not self._site:
+            return None
+        return self._build(
+            "", build_accounts, self._site, self._path, dangerously_verify_at_once=True
+        )
+
     def _load_endpoints(self, *, secure: bool) -> Any:
         reader = self.reader
         chosen: dict[str, Any] = {}
         page = reader.read_text("AUTH_POST_LOGIN_REDIRECT")
         if page is not None:
             chosen["home_page"] = page
+        name = reader.read_text("AUTH_AUTH_COOKIE_NAME")
+        if name is not None:
+            chosen["access_cookie_name"] = name
         required = reader.read_boolean("AUTH_REQUIRE_CLIENT_SECRET_ON_PASSWORD_LOGIN")
         clients = self._read_objects("AUTH_PASSWORD_CLIENTS", ("client_id", "client_secret"))
         if required:
             chosen["password_clients"] = {
                 one["client_id"]: one["client_secret"] for one in clients or ()
             }
-        names = "AUTH_POST_LOGIN_REDIRECT, AUTH_PASSWORD_CLIENTS: "
+        names = "AUTH_POST_LOGIN_REDIRECT, AUTH_PASSWORD_CLIENTS, AUTH_AUTH_COOKIE_NAME: "
         return self._build(names, build_endpoint_config, self._path, secure=secure, **chosen)
 
     def _load_tokens(self) -> dict[str, Any]:
@@ -179,6 +202,7 @@ class _Loading:
         reader, given = self.reader, dict[str, Any]()
         given["issuer"] = reader.read_text("AUTH_MFA_ISSUER")
         given["enforce_for_all"] = reader.read_boolean("AUTH_MFA_ENFORCE_FOR_ALL_USERS")
+        given["enforce_for_accounts_since"] = read_new_accounts_since(reader)
         given["enforce_for_tenants"] = reader.read_list("AUTH_MFA_ENFORCE_FOR_TENANTS")
         given |= {
             field: reader.read_integer(name, minimum=1) for name, field in _MFA_NUMBERS.items()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from asgi_security.policy.cors import CorsConfig
     from asgi_security.policy.csrf import CsrfConfig
     from asgi_security.policy.hosts import HostsConfig
+    from asgi_security.policy.introspection import IntrospectionConfig
     from asgi_security.policy.jwt import JwtConfig
     from asgi_security.policy.lockout import LockoutConfig
     from asgi_security.policy.login_routes import LoginRouteConfig
@@ -43,17 +44,8 @@ AppT = TypeVar("AppT")
 _PRACTICAL = SecurityHeadersConfig.practical()
 
 ORDER = (
-    "headers",
-    "hosts",
-    "clients",
-    "cors",
-    "csrf",
-    "throttle",
-    "lockout",
-    "sessions",
-    "jwt",
-    "api_keys",
-    "access",
+    *("headers", "hosts", "clients", "cors", "csrf", "throttle", "lockout", "sessions"),
+    *("jwt", "introspection", "api_keys", "access"),
 )
 """From the outside in. Headers stand outermost so that refusals carry them; clients before what
 counts by address; cors before credentials, so that a preflight never meets a 401; csrf before a
@@ -82,6 +74,7 @@ def harden(
     login: LoginRouteConfig | None = None,
     sessions: SessionConfig | None = None,
     jwt: JwtConfig | None = None,
+    introspection: IntrospectionConfig | None = None,
     api_keys: ApiKeyConfig | None = None,
     access: AccessConfig | None = None,
     store: Store | None = None,
@@ -96,28 +89,27 @@ def harden(
     route is and turns lockout on, with `lockout` for its numbers. `store` keeps attempts, quotas,
     API keys and revocations; without one, attempts and quotas are counted in this process. Sessions
     are where their own configuration says. `csrf` trusts the exact origins of a `cors` with
-    credentials, unless it names its own.
+    credentials, unless it names its own; the CORP of `headers` follows `cors` if it says so.
 
     Raises:
-        ConfigError: for a lockout without a login route, and whatever a guard finds wrong.
+        ConfigError: for guards that do not go together, and whatever a guard finds wrong.
     """
-    sessions, jwt = _revocable(sessions, store), _revocable(jwt, store)
     ambient: dict[str, Any] = {"clock": clock, "entropy": entropy, "events": events}
     layers: dict[str, Layer | None] = {
-        "headers": _build("headers", "SecurityHeadersLayer", headers, ambient),
+        "headers": _build("headers", "SecurityHeadersLayer", _beside(cors, headers), ambient),
         "hosts": _build("hosts", "HostsLayer", hosts, ambient),
         "clients": _build("clients", "ClientLayer", clients, ambient),
         "cors": _build("cors", "CorsLayer", cors, ambient),
         "csrf": _build("csrf", "CsrfLayer", _trusting(csrf, cors), ambient),
         "throttle": _build_throttle(throttle, store, ambient),
         "lockout": _build_lockout(lockout, login, store, ambient),
-        "sessions": _build("sessions", "SessionLayer", sessions, ambient),
-        "jwt": _build("jwt", "JwtLayer", jwt, ambient),
+        "sessions": _build("sessions", "SessionLayer", _revocable(sessions, store), ambient),
+        "jwt": _build("jwt", "JwtLayer", _revocable(jwt, store), ambient),
+        "introspection": _build_introspection(introspection, jwt, store, ambient),
         "api_keys": _build_api_keys(api_keys, store, ambient),
         "access": _build("access", "AccessLayer", access, ambient),
     }
-    ordered = (layers[word] for word in ORDER)
-    present = [layer for layer in ordered if layer is not None]
+    present = [layer for word in ORDER if (layer := layers[word]) is not None]
     return HardenedApp(app, present, error_body=error_body)
 
 
@@ -187,6 +179,22 @@ def _revocable(config: AppT, store: Store | None) -> AppT:
     if config is None or store is None or getattr(config, "revocations", None) is not None:
         return config
     return replace(config, revocations=store)  # type: ignore[type-var] # a dataclass
+
+
+def _build_introspection(
+    config: Any, jwt: JwtConfig | None, store: Store | None, ambient: Mapping[str, Any]
+) -> Any:
+    """Let one guard answer for the one Authorization header, not two in turn."""
+    if config is not None and jwt is not None:
+        reason, hint = "jwt answers for the Authorization header already", "give one of the two"
+        raise ConfigError("harden", [Problem("introspection", "given", reason, hint)])
+    return _build("introspection", "IntrospectionLayer", _revocable(config, store), ambient)
+
+
+def _beside(
+    cors: CorsConfig | None, headers: SecurityHeadersConfig | None
+) -> SecurityHeadersConfig | None:
+    return None if headers is None else headers.following(cors)
 
 
 def _trusting(csrf: CsrfConfig | None, cors: CorsConfig | None) -> CsrfConfig | None:

@@ -29,6 +29,7 @@ ROOF = {
     "demo",
     "guards",
     "settings",
+    "settings_accounts",
     "settings_auth",
     "stack",
     "testing",

@@ -18,7 +18,7 @@ from benchmarks.cases import CASES
 from benchmarks.growth.command import CURVES
 from benchmarks.pages.command import draw_all
 from benchmarks.pages.drawing import Group, draw_bars, draw_lines
-from benchmarks.pages.notes import REASONS
+from benchmarks.pages.notes import OVER_BUDGET, REASONS
 from benchmarks.pages.page import find_higher, find_overtaking, find_slower, write_page
 from benchmarks.rows import TimedCase
 
@@ -147,6 +147,16 @@ def test_the_page_tells_what_is_slower_and_why() -> None:
     assert "with strange. No good reason is known" in page
 
 
+def test_the_page_tells_what_is_over_budget_and_why() -> None:
+    document = _build_document()
+    over = document["rows"][0]
+    page = write_page({**document, "rows": [{**over, "case": "lockout look"}]})
+    assert "**lockout look**: 4.000 of limits fixed, 0.500 allowed." in page
+    assert OVER_BUDGET["lockout look"] in page
+    assert "allowed. No good reason is known" in write_page(document)
+    assert "Nothing in this run." in write_page({**document, "rows": []})
+
+
 @pytest.mark.parametrize(
     "told",
     [
@@ -248,6 +258,12 @@ def test_every_reason_is_of_a_side_that_exists() -> None:
         (curve.name, side) for curve in CURVES for side in ("limits fixed", "closures by hand")
     }
     assert set(REASONS) - {("server", "")} <= sides
+
+
+def test_every_budget_has_a_reason_in_store() -> None:
+    budgeted = {case.name for case in CASES if isinstance(case, TimedCase) and case.budgets}
+    for part in OVER_BUDGET:
+        assert part == "imports" or any(name.startswith(part) for name in budgeted), part
 
 
 def test_the_stored_page_is_that_of_the_stored_run() -> None:

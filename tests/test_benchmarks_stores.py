@@ -2,40 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import inspect
-import json
-import re
-from concurrent.futures.process import BrokenProcessPool
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree as ET
 
 import pytest
 
 from asgi_security.storage import protocols
 from asgi_security.storage.protocols import Busy, Conflict, Gone, Locked
-from benchmarks.__main__ import main
-from benchmarks.measure import Quartiles
-from benchmarks.pages.notes import GROWTH_REASONS, STORE_REASONS
-from benchmarks.pages.page import write_page
-from benchmarks.pages.stores import draw_stores, list_curves, write_stores
 from benchmarks.stores import command, filling, measuring
-from benchmarks.stores.command import QUICK, build_part, build_sizes, judge_growth
-from benchmarks.stores.duels import DUELS, DuelResult, run_duels
-from benchmarks.stores.filling import Asked, Compared, Filled, StoreResult, Swept
+from benchmarks.stores.command import QUICK
+from benchmarks.stores.duels import DUELS, run_duels
 from benchmarks.stores.measuring import measure_backend
-from benchmarks.stores.operations import PLANS
-from benchmarks.stores.places import BACKENDS, MissingError
+from benchmarks.stores.places import BACKENDS, MissingError, provide
+from benchmarks.stores.plans import PLANS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable
 
     from benchmarks.stores.duels import Duel
+    from benchmarks.stores.filling import StoreResult, Swept
+    from benchmarks.stores.places import Place
 
 POSTGRES_URL = command.POSTGRES_URL
-TINY = replace(QUICK, sizes=(20, 60), calls=((1, 30), (7, 90)), rounds=2, duel_calls=20)
+TINY = replace(
+    QUICK,
+    sizes=(20, 60),
+    calls=((1, 12), (7, 35)),
+    rounds=2,
+    duel_calls=20,
+    small=60,
+    warm_keys=40,
+)
+TURNS = 12 + 12 + 35
+REFUSALS = (
+    *(Locked, Busy, Conflict, Gone),
+    *(protocols.NameTaken, protocols.AccountConflict, protocols.AccountGone),
+    *(protocols.Retried, protocols.Reused, protocols.FamilyGone, protocols.HeadMoved),
+)
 
 PROTOCOLS = {
     "attempts": protocols.AttemptStore,
@@ -43,7 +52,22 @@ PROTOCOLS = {
     "sessions": protocols.SessionStore,
     "once": protocols.OneTimeStore,
     "throttles": protocols.ThrottleStore,
+    "accounts": protocols.AccountStore,
+    "refresh": protocols.RefreshStore,
+    "api_keys": protocols.ApiKeyStore,
+    "audit": protocols.AuditStore,
 }
+NOT_ASKED = {
+    "accounts": {
+        *("list_factors", "replace_factors", "advance_factor", "delete_factor"),
+        *("link", "find_identity", "list_identities", "unlink"),
+    },
+    "refresh": {"revoke_handle", "revoke_subject", "list_for"},
+    "api_keys": {"revoke", "revoke_for", "list_for"},
+    "audit": {"list_chains"},
+}
+"""Every other operation is."""
+SWEPT = {"attempts", "revocations", "sessions", "once", "throttles", "refresh"}
 
 
 def list_operations(protocol: type) -> set[str]:
@@ -55,10 +79,17 @@ def list_operations(protocol: type) -> set[str]:
 
 
 @pytest.mark.parametrize("facet", sorted(PLANS))
-def test_every_operation_of_a_facet_is_asked(facet: str) -> None:
+def test_operations_of_a_facet_are_asked(facet: str) -> None:
     names = [operation.name for operation in PLANS[facet].operations]
-    assert set(names) == list_operations(PROTOCOLS[facet])
+    not_asked = NOT_ASKED.get(facet, set())
+    assert not_asked <= list_operations(PROTOCOLS[facet])
+    assert set(names) == list_operations(PROTOCOLS[facet]) - not_asked
     assert len(names) == len(set(names))
+
+
+def test_every_facet_has_a_plan() -> None:
+    facets = {name for name, value in vars(protocols.Store).items() if isinstance(value, property)}
+    assert set(PLANS) == set(PROTOCOLS) == facets
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -81,9 +112,9 @@ def test_a_backend_is_measured(result: StoreResult) -> None:
     assert [(one.facet, one.keys) for one in result.filled] == [(facet, 60) for facet in PLANS]
     swept = {one.facet: one.rows for one in result.swept}
     if result.backend == "redis":
-        assert set(swept) <= {"attempts", "sessions"}
+        assert set(swept) <= {"attempts", "sessions", "refresh"}
     else:
-        assert set(swept) == set(PLANS)
+        assert set(swept) == SWEPT
     assert all(rows >= 60 for rows in swept.values())
 
 
@@ -96,7 +127,7 @@ def test_a_run_leaves_a_store_as_it_was_filled(monkeypatch: pytest.MonkeyPatch) 
     async def ask_all(acts: Any, at_once: int) -> list[float]:
         async def check(act: Any) -> None:
             answer = await act()
-            if isinstance(answer, (Locked, Busy, Conflict, Gone)) or answer is False:
+            if isinstance(answer, REFUSALS) or answer is False:
                 refused.append(answer)
 
         return await real((partial(check, act) for act in acts), at_once)
@@ -110,17 +141,105 @@ def test_a_run_leaves_a_store_as_it_was_filled(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(measuring, "Measurement", Watched)
     found = measure_backend("memory", "", TINY)
     assert found.fault == ""
-    turns = 30 + 30 + 90
-    warm = 256
     # A question whether fresh ids are revoked is answered no, by every turn.
-    assert refused == [False] * turns
+    assert refused == [False] * TURNS
+    filled = 60 + TINY.warm_keys
     assert counts == {
-        "attempts": 60 + warm,
-        "sessions": 60 + warm,
-        "throttles": 60 + warm,
-        "once": 60 + warm + turns,  # the claims stay
-        "revocations": 60 + warm + 2 * turns,
+        **dict.fromkeys(PLANS, filled),
+        "once": filled + TURNS,  # the claims stay
+        "revocations": filled + 2 * TURNS,
+        "audit": filled + TURNS,
     }
+
+
+async def _dump_sqlite(place: Place) -> dict[str, list[object]]:
+    with closing(sqlite3.connect(place.url)) as connection:
+        names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for (name,) in names}  # noqa: S608
+
+
+async def _dump_postgres(place: Place) -> dict[str, list[object]]:
+    import asyncpg  # type: ignore[import-untyped]  # noqa: PLC0415 -- an extra
+
+    connection = await asyncpg.connect(place.url)
+    try:
+        names = await connection.fetch(
+            "SELECT tablename FROM pg_tables WHERE schemaname = $1", place.schema
+        )
+        return {
+            name: [tuple(row) for row in await connection.fetch(f'TABLE "{place.schema}".{name}')]
+            for (name,) in names
+        }
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("backend", "dump"), [("sqlite", _dump_sqlite), ("postgres", _dump_postgres)]
+)
+def test_bulk_rows_are_those_that_operations_write(
+    backend: str, dump: Callable[[Place], Awaitable[dict[str, list[object]]]]
+) -> None:
+    async def fill(place: Place, *, in_bulk: bool) -> dict[str, list[object]]:
+        used = place if in_bulk else replace(place, load=None)
+        measurement = filling.Measurement(used, TINY, now=1.8e9 + 0.123456)
+        await measurement.warm_up()
+        for facet in PLANS:
+            await measurement.fill(facet, 0, 30)
+            await measurement.fill(facet, 30, 131)
+        await measurement.close()
+        return {name: sorted(rows, key=repr) for name, rows in (await dump(place)).items()}
+
+    try:
+        with provide(backend, POSTGRES_URL, 1) as bulk, provide(backend, POSTGRES_URL, 1) as own:
+            assert bulk.load is not None
+            found = asyncio.run(fill(bulk, in_bulk=True))
+            assert found == asyncio.run(fill(own, in_bulk=False))
+    except MissingError as error:
+        pytest.skip(str(error))
+    finally:
+        gc.unfreeze()
+    filled = [name for name, rows in found.items() if len(rows) == 131 + TINY.warm_keys]
+    assert len(filled) == len(PLANS)
+
+
+@pytest.mark.parametrize("facet", sorted(PLANS))
+def test_what_does_not_read_as_it_was_put_in_is_told(
+    facet: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = replace(PLANS[facet], expect=lambda _: "something else")
+    monkeypatch.setattr(filling, "PLANS", {facet: plan})
+    monkeypatch.setattr(measuring, "PLANS", {facet: plan})
+    fault = measure_backend("memory", "", TINY).fault
+    assert f"{facet}: key" in fault
+    assert "does not read as it was put in" in fault
+
+
+def test_a_facet_may_have_fewer_keys_than_the_run() -> None:
+    few = replace(PLANS["once"], most_keys=30)
+    assert few.limit_sizes((20, 60)) == (20, 30)
+    assert few.limit_sizes((20, 30)) == few.limit_sizes((20, 30, 40)) == (20, 30)
+    assert few.limit_sizes((10, 25)) == (10, 25)
+    assert PLANS["once"].limit_sizes((20, 60)) == (20, 60)
+    newer = {facet for facet, plan in PLANS.items() if plan.most_keys is not None}
+    assert newer == {"accounts", "refresh", "api_keys", "audit"}
+
+
+def test_a_collection_looks_through_no_heap_of_another() -> None:
+    """What lives in the process is frozen for a run, and no longer."""
+    seen: list[int] = []
+
+    class Watched(filling.Measurement):
+        async def warm_up(self) -> None:
+            seen.append(gc.get_freeze_count())
+            await super().warm_up()
+
+    before = gc.get_freeze_count()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measuring, "Measurement", Watched)
+        assert measure_backend("memory", "", TINY).fault == ""
+    assert seen[0] > 10_000
+    assert gc.get_freeze_count() <= before
 
 
 def test_a_missing_or_failing_backend_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,187 +285,15 @@ def test_a_duel_without_its_peer_is_told() -> None:
         assert result.met is None
 
 
-def _asked(size: int, p50_us: float, operation: str = "charge", at_once: int = 1) -> Asked:
-    return Asked("attempts", operation, size, at_once, p50_us, p50_us * 2, 1000.0)
-
-
-def _build_results() -> list[StoreResult]:
-    asked = (
-        *(_asked(1_000, 9.0), _asked(10_000, 10.0), _asked(1_000_000, 15.0)),
-        *(_asked(10_000, 10.0, "clear"), _asked(1_000_000, 16.0, "clear")),
-        _asked(1_000_000, 99.0, "charge", 32),
-    )
-    return [
-        StoreResult(
-            "memory",
-            (1_000, 10_000, 1_000_000),
-            asked,
-            (Filled("attempts", 1_000_000, 250.0, 1e5), Filled("once", 1_000_000, 333.0, 1e5)),
-            (Swept("attempts", 500, 1.5, 7.5),),
-            (
-                Compared("attempts", "charge", 10.0, 15.0, 1.5),
-                Compared("attempts", "clear", 10.0, 15.0, 1.6),
-            ),
-        ),
-        StoreResult("redis", absent="no redis-server in the PATH"),
-        StoreResult("postgres", fault="failed: ValueError('odd')"),
-    ]
-
-
-def _fought(
-    backend: str, operation: str, peer: str, at_once: int, ratio: float, budget: float | None = None
-) -> DuelResult:
-    value = Quartiles(ratio - 0.01, ratio, ratio + 0.01)
-    return DuelResult(backend, operation, peer, at_once, value, value, value, budget)
-
-
-DUEL_RESULTS = (
-    _fought("redis", "charge", "raw", 1, 1.31, 1.2),
-    _fought("redis", "charge", "raw", 32, 0.31, 0.6),
-    _fought("memory", "session create", "x", 1, 2.31),
-    DuelResult("sqlite", "once put", "aiosqlite", 0, absent="missing: aiosqlite"),
-)
-
-
-def test_growth_is_judged() -> None:
-    found = {one.operation: (one.ratio, one.met) for one in judge_growth(_build_results())}
-    assert found == {"charge": (1.5, True), "clear": (1.6, False)}
-
-
 @pytest.mark.parametrize("backend", ["memory", "sqlite"])
-def test_the_last_size_is_compared_with_a_small_store(
-    backend: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(measuring, "SMALL", 40)
-    found = measure_backend(backend, "", TINY)
+def test_the_last_size_is_compared_with_a_small_store(backend: str) -> None:
+    found = measure_backend(backend, "", replace(TINY, small=40))
     assert found.fault == ""
     operations = [(facet, one.name) for facet in PLANS for one in PLANS[facet].operations]
     assert [(one.facet, one.operation) for one in found.compared] == operations
     assert all(min(one.small_us, one.large_us, one.ratio) > 0 for one in found.compared)
-    monkeypatch.setattr(measuring, "SMALL", 60)
-    assert measure_backend(backend, "", TINY).compared == ()
 
 
-def test_sizes_grow_by_ten() -> None:
-    assert build_sizes(1_000_000) == (1_000, 10_000, 100_000, 1_000_000)
-    assert build_sizes(1_000) == (1_000,)
-
-
-def _build_document() -> dict[str, Any]:
-    part = build_part(_build_results(), DUEL_RESULTS, TINY)
-    machine = {"processor": "", "processors": 2, "system": "Linux", "machine": "x86_64"}
-    machine |= {"implementation": "CPython", "python": "3.11"}
-    document: dict[str, Any] = {"machine": {**machine, "versions": {}}, **part}
-    return dict(json.loads(json.dumps(document)))
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        pytest.param("1,000,000 keys of every facet", id="how many"),
-        pytest.param("no redis-server in the PATH", id="a backend that is missing"),
-        pytest.param("failed: ValueError('odd')", id="a backend that failed"),
-        pytest.param("| attempts charge | 15 / 30 | 99 / 198 |", id="an operation"),
-        pytest.param("| attempts clear | 1.60 | <= 1.50 **not met** |", id="growth beyond"),
-        pytest.param("| raw | 1 | 1.31 | 1.31 | 1.310 | <= 1.20 **not met** |", id="a budget"),
-        pytest.param("<= 0.60 met", id="a budget that is met"),
-        pytest.param("1.310 times raw. No good reason is known", id="a peer that is faster"),
-        pytest.param(STORE_REASONS["memory", "session create"], id="a reason"),
-        pytest.param(GROWTH_REASONS["memory"], id="why one grows beyond"),
-        pytest.param("missing: aiosqlite", id="a peer that is missing"),
-        pytest.param("| attempts | 250 | 100,000 | 1.5 | 7.5 |", id="room and sweeping"),
-        pytest.param("| once | 333 | 100,000 | - | - |", id="rows that the server removes"),
-    ],
-)
-def test_the_page_hides_nothing(told: str) -> None:
-    document = _build_document()
-    assert told in write_stores(document)
-    assert told in write_page(document)
-
-
-def test_growth_within_the_budget_tells_the_worst() -> None:
-    document = _build_document()
-    growth = [one for one in document["stores_growth"] if one["met"]]
-    assert "| attempts charge | 1.50 | <= 1.50 met |" in write_stores(
-        {**document, "stores_growth": growth}
-    )
-
-
-def test_the_page_of_a_run_in_which_nothing_was_there() -> None:
-    document = build_part([StoreResult("redis", absent="none")], (), TINY)
-    assert "no keys of every facet" in write_stores(document)
-    assert draw_stores(document["stores"]) == {}
-
-
-def test_the_first_operation_of_each_facet_is_drawn() -> None:
-    stores = _build_document()["stores"]
-    assert list_curves(stores) == {"attempts charge": {"memory": [9.0, 10.0, 15.0]}}
-    (drawing,) = draw_stores(stores).items()
-    assert drawing[0] == "stores-attempts-charge.svg"
-    root = ET.fromstring(drawing[1])  # noqa: S314 -- our own
-    assert len(list(root.iter("{http://www.w3.org/2000/svg}polyline"))) == 1
-    named = re.findall(r"\]\(benchmarks/([^)]+)\)", write_stores(_build_document()))
-    assert named == ["stores-attempts-charge.svg"]
-
-
-def test_every_reason_is_of_a_duel() -> None:
-    assert set(STORE_REASONS) <= {(duel.backend, duel.operation) for duel in DUELS}
-
-
-@pytest.mark.parametrize(("fault", "status"), [("", 0), ("failed", 1)])
-def test_the_command_writes_what_it_measured(
-    fault: str, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    asked: list[tuple[object, ...]] = []
-
-    def run(function: Any, *arguments: Any) -> Sequence[object] | StoreResult:
-        asked.append(arguments)
-        if function is run_duels:
-            return DUEL_RESULTS
-        return replace(_build_results()[0], fault=fault)
-
-    monkeypatch.setattr(command, "in_own_process", run)
-    assert main(["stores", "--quick", "--keys", "100", "--on", "memory", "--json", "-"]) == status
-    out, err = capsys.readouterr()
-    document = json.loads(out)
-    assert document["stores_effort"]["sizes"] == [100]
-    assert document["stores"][0]["fault"] == fault
-    assert [one["met"] for one in document["stores_duels"]] == [False, True, None, None]
-    assert "not met" in err
-    assert [duel.backend for duel in asked[1][0]] == ["memory", "memory"]  # type: ignore[attr-defined]
-
-
-def test_what_was_measured_outlives_a_run_that_is_cut_off(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def run(function: Any, *arguments: Any) -> StoreResult:
-        if arguments[0] == "redis":
-            raise KeyboardInterrupt
-        return _build_results()[0]
-
-    monkeypatch.setattr(command, "in_own_process", run)
-    target = tmp_path / "run.json"
-    with pytest.raises(KeyboardInterrupt):
-        main(["stores", "--on", "memory", "--on", "redis", "--json", str(target)])
-    (kept,) = json.loads(target.read_text(encoding="utf-8"))["stores"]
-    assert kept["backend"] == "memory"
-
-
-def test_a_backend_whose_process_is_ended_is_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def run(function: Any, *arguments: Any) -> Sequence[object]:
-        if function is not run_duels:
-            raise BrokenProcessPool
-        return ()
-
-    monkeypatch.setattr(command, "in_own_process", run)
-    assert main(["stores", "--on", "sqlite"]) == 1
-    assert "its process was ended" in capsys.readouterr().out
-
-
-def test_no_keys_is_a_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end:
-        main(["stores", "--keys", "0"])
-    assert end.value.code == 2
-    assert "at least 1" in capsys.readouterr().err
+def test_a_small_run_is_compared_with_nothing(result: StoreResult) -> None:
+    assert TINY.small == TINY.sizes[-1]
+    assert result.compared == ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from asgi_security import (
     CorsMiddleware,
     CsrfMiddleware,
     HostsMiddleware,
+    IntrospectionMiddleware,
     JwtMiddleware,
     LockoutMiddleware,
     MemoryStore,
@@ -40,6 +42,11 @@ SECRET = "s" * 32
 ORIGIN = "https://app.example.com"
 
 
+def refuse(_: httpx.Request) -> httpx.Response:
+    """Answer that a token is not active."""
+    return httpx.Response(200, stream=httpx.ByteStream(b'{"active": false}'))
+
+
 def build_guards() -> dict[type[Pipeline], dict[str, Any]]:
     """Build the arguments of every guard, with a world of their own."""
     quiet = {"events": discard_event}
@@ -52,6 +59,15 @@ def build_guards() -> dict[type[Pipeline], dict[str, Any]]:
         CsrfMiddleware: {"isolate_resources": True, **quiet},
         LockoutMiddleware: {"attempts": MemoryStore(), "outcome": "api", **world},
         SessionMiddleware: {"secret": SECRET, "cookie_name": "session", **world},
+        IntrospectionMiddleware: {
+            "url": "https://as.test/",
+            "client_id": "api",
+            "client_secret": SECRET,
+            "optional": True,
+            "transport": httpx.MockTransport(refuse),
+            "clock": FakeClock(),
+            **quiet,
+        },
         JwtMiddleware: {"secret": SECRET, "optional": True, "clock": FakeClock(), **quiet},
         ApiKeyMiddleware: {"secret": SECRET, "store": MemoryStore(), "clock": FakeClock(), **quiet},
     }

@@ -19,6 +19,7 @@ from asgi_security import (
     CorsConfig,
     CsrfConfig,
     HostsConfig,
+    IntrospectionConfig,
     JwtConfig,
     JwtVerifier,
     LockoutConfig,
@@ -32,10 +33,12 @@ from asgi_security import (
     permit,
     revoke_token,
 )
+from asgi_security.flows.revocations import revoke_subject
 from asgi_security.policy.api_keys import ApiKeyConfig
 from asgi_security.policy.login_routes import LoginRouteConfig
 from asgi_security.stack import ORDER
 from asgi_security.testing import call
+from tests.flows.introspecting import active, serve
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
 
 SECRET = "s" * 32
 ORIGIN = "https://app.example.com"
+ASKED = IntrospectionConfig(url="https://as.test/", client_id="api", client_secret="secret")
+CORP = b"cross-origin-resource-policy"
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +86,28 @@ def test_the_order_is_the_same_whatever_the_order_of_the_arguments() -> None:
         given = everything()
         app = harden(hello, **{name: given[name] for name in names})
         words = [type(layer).__module__.rpartition(".")[2] for layer in app.layers]
-        assert words == list(ORDER)
+        assert words == [word for word in ORDER if word != "introspection"]
+        asked = harden(hello, **{**everything(), "jwt": None, "introspection": ASKED})
+        words = [type(layer).__module__.rpartition(".")[2] for layer in asked.layers]
+        assert words == [word for word in ORDER if word != "jwt"]
+
+
+def test_V79_one_guard_answers_for_the_authorization_header() -> None:
+    with pytest.raises(ConfigError, match="give one of the two"):
+        harden(hello, jwt=JwtConfig(secret=SECRET), introspection=ASKED)
+
+
+@pytest.mark.anyio
+async def test_V74_the_store_keeps_the_revocations_of_tokens_that_are_asked_about() -> None:
+    store = MemoryStore()
+    async with serve() as endpoint:
+        config = IntrospectionConfig(**endpoint.configure())
+        guarded = harden(hello, introspection=config, store=store)
+        endpoint.reply = active(iat=1)
+        bearer = {"authorization": "Bearer opaque"}
+        assert (await call(guarded, headers=bearer)).status == 200
+        await revoke_subject("ada", store, before=time.time(), expires_at=time.time() + 60)
+        assert (await call(guarded, headers=bearer)).status == 401
 
 
 @pytest.mark.anyio
@@ -107,6 +133,39 @@ async def test_csrf_trusts_whom_cors_trusts_with_credentials(
     assert (await call(guarded, "POST", headers=forged)).status == status
     own = harden(hello, cors=CorsConfig(**cors), csrf=CsrfConfig(trusted_origins=()))
     assert (await call(own, "POST", headers=forged)).status == 403
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("cors", "policy"),
+    [
+        pytest.param(CorsConfig(allow_origins=["*"]), "cross-origin", id="CORS70 for everyone"),
+        pytest.param(CorsConfig(allow_origins=[ORIGIN]), "same-origin", id="CORS70 for one"),
+        pytest.param(None, "same-origin", id="CORS70 for nobody"),
+    ],
+)
+async def test_an_api_may_be_embedded_where_everyone_may_read_it(
+    cors: CorsConfig | None, policy: str
+) -> None:
+    app = harden(hello, headers=SecurityHeadersConfig.api(), cors=cors)
+    lines = (await call(app, headers={"origin": ORIGIN})).headers
+    assert [value for name, value in lines if name == CORP] == [policy.encode()]
+
+
+@pytest.mark.anyio
+async def test_one_list_of_origins_serves_cors_and_connect_src() -> None:
+    cors = CorsConfig(allow_origins=[ORIGIN, "https://*.x.app"])
+    app = harden(hello, headers=SecurityHeadersConfig.strict(connect_origins=cors), cors=cors)
+    headers = dict((await call(app, headers={"origin": "https://a.x.app"})).headers)
+    assert headers[b"access-control-allow-origin"] == b"https://a.x.app"
+    policy = dict(
+        directive.strip().split(b" ", 1)
+        for directive in headers[b"content-security-policy"].split(b";")
+    )
+    assert policy[b"connect-src"].split() == [
+        *(b"'self'", b"https://app.example.com", b"wss://app.example.com"),
+        *(b"https://*.x.app", b"wss://*.x.app"),
+    ]
 
 
 @pytest.mark.anyio

@@ -95,8 +95,10 @@ class Exchange:
     def send(self, message: Message) -> Awaitable[None]:
         """Pass a message of the app on: as the same object, unless it starts the response."""
         app_send = self.app_send
+        if self.sent:
+            return app_send(message)
         exits = self.exits
-        if self.sent or exits is None:
+        if exits is None:
             return app_send(message)
         kind = message["type"]
         if kind == "http.response.start" or kind == "websocket.http.response.start":

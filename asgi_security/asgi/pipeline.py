@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from asgi_security.asgi.context import CONTEXT_KEY, SecurityContext, current_context
@@ -37,6 +38,9 @@ _set_current = current_context.set
 _reset_current = current_context.reset
 
 _PLAIN_TEXT = b"text/plain; charset=utf-8"
+
+# Of a request that no layer looks at on its way in: two empty dicts would cost it 0.05 us.
+_NOTHING: Any = MappingProxyType({})
 
 DEFAULT_ERROR_BODY = b"Internal Server Error"
 
@@ -95,13 +99,15 @@ class Pipeline:
             for index, layer in enumerate(own)
             if type(layer).enter is not Layer.enter
         )
-        self._is_entered = bool(self._enters or self._wanted)
         self._needs_headers = all(own[index].needs_headers for index, _ in self._enters)
         self._count = len(own)
         # Both by how many layers the request has passed: a refusal meets only those outside it.
         self._exits = tuple(build_exits(own[:count]) for count in range(len(own) + 1))
         self._finishers = tuple(build_finisher(own[:count]) for count in range(len(own) + 1))
         self._all_exits = self._exits[-1]
+        self._finish = self._finishers[-1]
+        # Without any of the three nobody reads the request's headers or takes a note.
+        self._is_entered = bool(self._enters or self._wanted or self._finish)
 
     # One coroutine on purpose: every further one would cost every request 0.1 us. And to begin a
     # loop that has nothing to do costs more than to ask first.
@@ -116,7 +122,6 @@ class Pipeline:
         exchange = Exchange()
         exchange.scope = own = scope.copy()  # type: ignore[attr-defined] # a dict, ASGI says
         exchange.receive, exchange.app_send, exchange.sent = receive, send, False
-        exchange.headers, exchange.notes = {}, {}
         token = None
         if CONTEXT_KEY in own:  # a pipeline around this one has made it
             exchange.context = own[CONTEXT_KEY]
@@ -124,11 +129,14 @@ class Pipeline:
             exchange.context = own[CONTEXT_KEY] = context = SecurityContext()
             context.overrides, context.private = None, False  # sooner written than looked up
             token = _set_current(context)
-        exchange.passed = 0
         try:
-            answer = self._enter(exchange) if self._is_entered else None
-            if answer is not None and not isinstance(answer, (Refusal, Reply)):
-                answer = await answer
+            if self._is_entered:
+                exchange.passed, exchange.headers, exchange.notes = 0, {}, {}
+                answer = self._enter(exchange)
+                if answer is not None and not isinstance(answer, (Refusal, Reply)):
+                    answer = await answer
+            else:
+                answer, exchange.headers, exchange.notes = None, _NOTHING, _NOTHING
             if answer is None:
                 exchange.passed = self._count
                 exchange.exits = exits = self._all_exits
@@ -140,7 +148,7 @@ class Pipeline:
             await self._fail(exchange, error)
             raise
         else:
-            finish = self._finishers[exchange.passed]
+            finish = self._finish if answer is None else self._finishers[exchange.passed]
             if finish is not None:
                 pending = finish(exchange, None)
                 if pending is not None:

@@ -13,7 +13,8 @@ Everything is there without HTTP, too: `auth.login.sign_in(...)`, `auth.accounts
 from __future__ import annotations
 
 from asgi_security.auth.flows import Auth
+from asgi_security.auth.openapi import add_openapi, describe_auth
 from asgi_security.auth.pages import auth_pages, mount_auth
 from asgi_security.auth.routes import auth_routes
 
-__all__ = ["Auth", "auth_pages", "auth_routes", "mount_auth"]
+__all__ = ["Auth", "add_openapi", "auth_pages", "auth_routes", "describe_auth", "mount_auth"]

@@ -44,11 +44,10 @@ def build_endpoint_config(path: str, *, secure: bool, **chosen: Any) -> Endpoint
     return EndpointConfig(**{"secure": secure, **pages, **chosen})
 
 
-def build_accounts(site_url: str, path: str) -> AccountConfig:
+def build_accounts(site_url: str, path: str, **chosen: Any) -> AccountConfig:
     """Return accounts whose mailed links lead to the pages at `path`."""
-    return AccountConfig(
-        site_url=site_url, verify_path=f"{path}/verify", reset_path=f"{path}/reset-password"
-    )
+    pages = {"verify_path": f"{path}/verify", "reset_path": f"{path}/reset-password"}
+    return AccountConfig(**{"site_url": site_url, **pages, **chosen})
 
 
 def find_host(site_url: str) -> str:

@@ -160,7 +160,9 @@ class Auth:
         """What verifies the access tokens, for `JwtMiddleware` and `harden`."""
         if self._jwt is not None:
             # Whoever logs out must be out, also where nobody has thought of it.
-            return replace(self._jwt, revocations=self._jwt.revocations or self.store)
+            name = self._settle_cookie_name(self._jwt.cookie_name)
+            revocations = self._jwt.revocations or self.store
+            return replace(self._jwt, revocations=revocations, cookie_name=name)
         if self._has_own_tokens:
             hint = "give a JwtConfig that verifies with the keys of refresh"
             raise ConfigError("Auth", [Problem("jwt", "None", "not given beside refresh", hint)])
@@ -170,7 +172,17 @@ class Auth:
             audience=self._site,
             optional=True,
             revocations=self.store,
+            cookie_name=self.endpoints.access_cookie_name,
         )
+
+    def _settle_cookie_name(self, read: str | None) -> str | None:
+        """Return the one name that the access token's cookie is written and read by."""
+        written = self.endpoints.access_cookie_name
+        if read is not None and written is not None and read != written:
+            hint = f"leave it out, or set it to {written!r} as the endpoints do"
+            problem = Problem("jwt.cookie_name", repr(read), "not the name that is written", hint)
+            raise ConfigError("Auth", [problem])
+        return read or written
 
     def harden(
         self,

@@ -19,8 +19,11 @@ Step: TypeAlias = int
 TOTP_SECRET_BYTES = 20
 """160 bits, as RFC 4226 section 4 (R6) recommends: the length of the digest."""
 
-RECOVERY_CODE_BYTES = 15
-"""120 bits, which make 24 letters: too many to guess, so that a plain digest may be stored."""
+RECOVERY_CODE_LETTERS = 24
+"""120 bits of base32: too many to guess, so that a plain digest may be stored."""
+
+MINIMUM_RECOVERY_LETTERS, MAXIMUM_RECOVERY_LETTERS = 23, 48
+"""115 bits: below 112 a digest without salt and cost would not do (ASVS 5.0 6.5.2)."""
 
 DIGITS_DRAW_BYTES = 8
 """How many random bytes `draw_digits` wants."""
@@ -28,7 +31,8 @@ DIGITS_DRAW_BYTES = 8
 MAXIMUM_DIGITS = 8
 
 _GROUP = 4
-_RECOVERY_CODE = re.compile(r"[A-Z2-7]{24}\Z")
+_BITS_PER_LETTER = 5
+_RECOVERY_CODE = re.compile(rf"[A-Z2-7]{{{MINIMUM_RECOVERY_LETTERS},{MAXIMUM_RECOVERY_LETTERS}}}\Z")
 _LONGEST_TYPED = 64
 
 
@@ -121,21 +125,27 @@ def encode_base32(value: bytes) -> str:
     return b32encode(value).decode().rstrip("=")
 
 
-def build_recovery_code(random: bytes) -> str:
-    """Write `RECOVERY_CODE_BYTES` random bytes in groups.
+def count_recovery_bytes(letters: int = RECOVERY_CODE_LETTERS) -> int:
+    """Return how many random bytes a code of so many letters needs: five bits a letter."""
+    return -(-letters * _BITS_PER_LETTER // 8)
+
+
+def build_recovery_code(random: bytes, *, letters: int = RECOVERY_CODE_LETTERS) -> str:
+    """Write `count_recovery_bytes` random bytes in groups of four letters; the last may be shorter.
 
     >>> build_recovery_code(bytes(15))
     'AAAA-AAAA-AAAA-AAAA-AAAA-AAAA'
     """
-    text = encode_base32(random)
+    text = encode_base32(random)[:letters]
     return "-".join(text[at : at + _GROUP] for at in range(0, len(text), _GROUP))
 
 
 def compute_recovery_digest(typed: str) -> str | None:
     """Return what is stored of a recovery code, or None for text that can be none.
 
-    Case, hyphens and blanks are as it pleases who types. SHA-256 without a key or salt is enough,
-    because nobody can try 2^120 of them.
+    Case, hyphens and blanks are as it pleases who types. Every length counts that codes may have:
+    those of before the length was changed stay good. SHA-256 without a key or salt is enough,
+    because nobody can try 2^115 of them.
     """
     if len(typed) > _LONGEST_TYPED or not typed.isascii():
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import hmac
 import secrets
 from contextlib import asynccontextmanager
@@ -11,7 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from fastapi import FastAPI, Form, HTTPException, Request  # noqa: TC002 -- read by FastAPI
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from asgi_security import (
     ClientConfig,
@@ -75,8 +77,11 @@ class Switch:
         await self.app(scope, receive, send)
 
 
-def build_guards(app: ASGIApp, world: World) -> ASGIApp:
-    """Put all guards around the app, with the keys of this moment."""
+def build_guards(app: ASGIApp, world: World, *, secure: bool = False, **others: Any) -> ASGIApp:
+    """Put all guards around the app, with the keys of this moment.
+
+    `secure` is for a server with TLS; `others` are further arguments of `harden`.
+    """
     keys: dict[str, Any] = {"secret": world.secret, "old_secrets": world.old_secrets}
     return harden(
         app,
@@ -89,11 +94,12 @@ def build_guards(app: ASGIApp, world: World) -> ASGIApp:
         ),
         lockout=LockoutConfig(**keys),
         login=LoginRouteConfig(outcome="api", login_paths=["/login"]),
-        sessions=SessionConfig(**keys, secure=False),
+        sessions=SessionConfig(**keys, secure=secure),
         jwt=JwtConfig(**keys, optional=True),
         store=world.store,
         clock=world.clock,
         events=world.report,
+        **others,
     )
 
 
@@ -144,9 +150,22 @@ def _require_principal() -> Principal:
 
 
 def _add_pages(app: FastAPI, world: World) -> None:
+    page, script, style = (_read(f"page.{kind}") for kind in ("html", "js", "css"))
+    digest = base64.b64encode(hashlib.sha384(script.encode()).digest()).decode()
+    page = page.replace("INTEGRITY", f"sha384-{digest}")
+
     @app.get("/", response_class=HTMLResponse)
-    async def show_page() -> str:
-        return files("asgi_security.demo").joinpath("page.html").read_text()
+    async def show_page(request: Request) -> str:
+        request.session["pages"] = request.session.get("pages", 0) + 1
+        return page.replace("NONCE", current().csp_nonce)
+
+    @app.get("/page.js")
+    async def send_script() -> Response:
+        return Response(script, media_type="text/javascript")
+
+    @app.get("/page.css")
+    async def send_style() -> Response:
+        return Response(style, media_type="text/css")
 
     @app.post("/visits")
     async def count_visit(request: Request) -> dict[str, int]:
@@ -171,12 +190,17 @@ def _add_pages(app: FastAPI, world: World) -> None:
         return await describe(request, world)
 
 
+def _read(name: str) -> str:
+    return files("asgi_security.demo").joinpath(name).read_text()
+
+
 async def describe(request: Request, world: World) -> dict[str, Any]:
     """Describe the state behind the guards, for the page."""
     attempts = await world.store.attempts.history(limit=10)
     return {
         "request": {
             "client": current().client,
+            "pages": request.session.get("pages", 0),
             "visits": request.session.get("visits", 0),
             "user": getattr(request.session, "user", None),
             "clock": datetime.fromtimestamp(world.clock(), UTC).isoformat(timespec="seconds"),

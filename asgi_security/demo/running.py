@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import tempfile
 import threading
@@ -84,9 +85,11 @@ def _pick_port() -> int:
 
 
 def _wait(url: str) -> int:
-    print(f"serving {url} and {url}/auth until you press Ctrl-C")  # noqa: T201 -- a command's output
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        print()  # noqa: T201 -- ends the line with the ^C
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    words = f"serving {url} and {url}/auth until you press Ctrl-C"
+    print(words, flush=True)  # noqa: T201 -- a command's output
+    stopped.wait()
+    print()  # noqa: T201 -- ends the line with the ^C
     return 0

@@ -2,10 +2,11 @@
 
 * `POST /register`: `username`, `password`, and `data` of the app's own (JSON). 202, known or not.
 * `POST /request-verification`: `username`. 202.
-* `POST /verify`: `token`.
+* `POST /verify`: `token`, of a registration or of a change of the name.
 * `POST /forgot-password`: `username`. 202.
 * `POST /reset-password`: `token`, `password`.
 * `POST /change-password`: `current_password`, `password`.
+* `POST /change-name`: `current_password`, and the new `username`. 202, taken or not.
 * `POST /disable`, `POST /delete`: `current_password`; one's own account.
 
 The names of FastAPI Users' fields, `email` for `username`, do as well.
@@ -22,6 +23,7 @@ from asgi_security.endpoints.serving.answers import (
     refuse,
     refuse_until,
 )
+from asgi_security.endpoints.serving.describing import describe
 from asgi_security.flows.account_outcomes import (
     Accepted,
     AccountChanged,
@@ -51,6 +53,12 @@ if TYPE_CHECKING:
 _ACCEPTED = Answer(202, {"detail": "ACCEPTED"}, "ACCEPTED")
 _TOKEN_REFUSED = refuse(400, "TOKEN_REFUSED")
 _MALFORMED = refuse(400, "MALFORMED_REQUEST")
+_REQUESTED = {202: "ACCEPTED", 400: "MALFORMED_REQUEST", 429: "TOO_MANY_MESSAGES"}
+_UNCONFIRMED = {
+    400: "MALFORMED_REQUEST WRONG_PASSWORD",
+    401: "NOT_SIGNED_IN",
+    429: "LOCKED_OUT",
+}
 
 
 class AccountEndpoints:
@@ -74,10 +82,19 @@ class AccountEndpoints:
             route("/forgot-password", self.request_reset, page=config.forgot_page),
             route("/reset-password", self.reset, page=config.reset_page),
             route("/change-password", self.change_password, is_private=True),
+            route("/change-name", self.change_name, is_private=True),
             route("/disable", self.disable, is_private=True),
             route("/delete", self.delete, is_private=True),
         ]
 
+    @describe(
+        "username|email password data?",
+        {
+            202: "ACCEPTED",
+            400: "MALFORMED_REQUEST NAME_REFUSED PasswordRefused",
+            429: "TOO_MANY_MESSAGES",
+        },
+    )
     async def register(self, call: Call) -> Answer:
         """Open an account, or say what is wrong with the name or the password."""
         name, password = _find_name(call), call.text("password")
@@ -95,10 +112,12 @@ class AccountEndpoints:
             return refuse_until(outcome.retry_after_seconds, code="TOO_MANY_MESSAGES")
         return UNAVAILABLE
 
+    @describe("username|email", _REQUESTED)
     async def request_verification(self, call: Call) -> Answer:
         """Mail the verification once more."""
         return await self._request(call, self._life.request_verification)
 
+    @describe("username|email", _REQUESTED)
     async def request_reset(self, call: Call) -> Answer:
         """Mail what resets the password."""
         return await self._request(call, self._life.request_reset)
@@ -114,6 +133,7 @@ class AccountEndpoints:
             return refuse_until(outcome.retry_after_seconds, code="TOO_MANY_MESSAGES")
         return UNAVAILABLE
 
+    @describe("token", {200: "VERIFIED", 400: "MALFORMED_REQUEST TOKEN_REFUSED"})
     async def verify(self, call: Call) -> Answer:
         """Take the token that was mailed."""
         token = call.text("token")
@@ -124,6 +144,10 @@ class AccountEndpoints:
             return Answer(200, {"detail": "VERIFIED"}, "VERIFIED")
         return _TOKEN_REFUSED if isinstance(outcome, TokenRefused) else UNAVAILABLE
 
+    @describe(
+        "token password",
+        {200: "PASSWORD_SET", 400: "MALFORMED_REQUEST TOKEN_REFUSED PasswordRefused"},
+    )
     async def reset(self, call: Call) -> Answer:
         """Set a new password by the token that was mailed. It signs nobody in."""
         token, password = call.text("token"), call.text("password")
@@ -137,6 +161,15 @@ class AccountEndpoints:
             return _refuse_password(outcome)
         return _TOKEN_REFUSED if isinstance(outcome, TokenRefused) else UNAVAILABLE
 
+    @describe(
+        "current_password password",
+        {
+            200: "PASSWORD_SET",
+            400: "MALFORMED_REQUEST WRONG_PASSWORD PasswordRefused",
+            401: "NOT_SIGNED_IN",
+            429: "LOCKED_OUT",
+        },
+    )
     async def change_password(self, call: Call) -> Answer:
         """Set a new password, given the present one; all else that is signed in ends.
 
@@ -165,6 +198,33 @@ class AccountEndpoints:
             return _refuse_password(outcome)
         return _refuse_confirmation(outcome)
 
+    @describe(
+        "current_password username|email",
+        {
+            202: "ACCEPTED",
+            400: "MALFORMED_REQUEST WRONG_PASSWORD NAME_REFUSED",
+            401: "NOT_SIGNED_IN",
+            429: "LOCKED_OUT TOO_MANY_MESSAGES",
+        },
+    )
+    async def change_name(self, call: Call) -> Answer:
+        """Mail a new address what makes it the login name, given the present password."""
+        current, name = call.text("current_password"), _find_name(call)
+        if current is None or name is None:
+            return _MALFORMED
+        account = await self._accounts.load(call.account or "")
+        if account is None:
+            return NOT_SIGNED_IN
+        outcome = await self._life.change_name(account, current, name, visit=call.visit)
+        if isinstance(outcome, Accepted):
+            return _ACCEPTED
+        if isinstance(outcome, NameRefused):
+            return refuse(400, "NAME_REFUSED")
+        if isinstance(outcome, Throttled):
+            return refuse_until(outcome.retry_after_seconds, code="TOO_MANY_MESSAGES")
+        return _refuse_confirmation(outcome)
+
+    @describe("current_password", {200: "ACCOUNT_DISABLED", **_UNCONFIRMED})
     async def disable(self, call: Call) -> Answer:
         """Close one's own account until an operator opens it again."""
         account = await self._confirm(call)
@@ -173,6 +233,7 @@ class AccountEndpoints:
         outcome = await self._life.disable(account.id, visit=call.visit)
         return self._leave(call, "ACCOUNT_DISABLED", is_done=isinstance(outcome, AccountChanged))
 
+    @describe("current_password", {200: "ACCOUNT_DELETED", **_UNCONFIRMED})
     async def delete(self, call: Call) -> Answer:
         """Delete one's own account for good."""
         account = await self._confirm(call)
@@ -199,7 +260,8 @@ class AccountEndpoints:
             return UNAVAILABLE
         if call.session is not None:
             call.session.logout()
-        gone = (self._front.cookies.refresh.deletion,) if self._front.config.refresh_cookie else ()
+        front = self._front
+        gone = front.cookies.list_token_deletions() if front.config.refresh_cookie else ()
         page = self._front.config.login_page
         return Answer(200, {"detail": code}, code, page, cookies=gone)
 

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from asgi_security.endpoints.serving.answers import NOT_SIGNED_IN, UNAVAILABLE, Answer, refuse
+from asgi_security.endpoints.serving.describing import describe
 from asgi_security.flows.api_keys import ApiKeyCreated
 from asgi_security.policy.api_keys import GrantRefused
 
@@ -50,6 +51,10 @@ class ApiKeyEndpoints:
             route("/keys/{id}", self.delete, method="DELETE"),
         ]
 
+    @describe(
+        "name scopes? lifetime_seconds?",
+        {201: "NewApiKey", 400: "MALFORMED_REQUEST KeyRefused", 401: "NOT_SIGNED_IN"},
+    )
     async def create(self, call: Call) -> Answer:
         """Make a key. One key cannot make another: what is signed in here is a person."""
         account = await self._accounts.load(call.account or "")
@@ -73,6 +78,7 @@ class ApiKeyEndpoints:
             return refuse(400, "KEY_REFUSED", reason=outcome.reason)
         return UNAVAILABLE
 
+    @describe("", {200: "ApiKeys"})
     async def list_all(self, call: Call) -> Answer:
         """Return the keys, ended ones too; never the text of one."""
         found = await self._keys.list_for(call.account or "")
@@ -80,11 +86,13 @@ class ApiKeyEndpoints:
             return UNAVAILABLE
         return Answer(200, {"keys": [_describe(key) for key in found]}, is_shown=True)
 
+    @describe("", {204: "", 404: "UNKNOWN_KEY"})
     async def revoke(self, call: Call) -> Answer:
         """End a key, which stays in the list."""
         account, key = call.account or "", call.path("id")
         return _confirm(await self._keys.revoke(account, key, visit=call.visit))
 
+    @describe("", {204: "", 404: "UNKNOWN_KEY"})
     async def delete(self, call: Call) -> Answer:
         """End a key and forget it."""
         account, key = call.account or "", call.path("id")

@@ -17,6 +17,7 @@ from asgi_security.endpoints.serving.answers import (
     refuse,
     refuse_until,
 )
+from asgi_security.endpoints.serving.describing import describe
 from asgi_security.flows.lockout import LockedOut, Unavailable
 from asgi_security.flows.login import NeedsMfa, SignedIn
 from asgi_security.flows.refresh_outcomes import FamiliesEnded
@@ -67,6 +68,16 @@ class LoginEndpoints:
             route("/logout", self.sign_out, page=page),
         ]
 
+    @describe(
+        "username password next? client_id? client_secret?",
+        {
+            200: "Arrived",
+            400: "MALFORMED_LOGIN LOGIN_BAD_CREDENTIALS LOGIN_USER_NOT_VERIFIED",
+            401: "MfaRequired MfaEnrolmentRequired NotArrived"
+            " CLIENT_CREDENTIALS_REQUIRED INVALID_CLIENT_CREDENTIALS",
+            429: "LOCKED_OUT",
+        },
+    )
     async def sign_in(self, call: Call) -> Answer:
         """Check the password, and let in, ask for the second factor, or refuse."""
         turned_away = None if self._gate is None else await self._gate.check(call)
@@ -97,6 +108,7 @@ class LoginEndpoints:
             return refuse(400, "LOGIN_USER_NOT_VERIFIED")
         return self._refused
 
+    @describe("refresh_token?", {204: ""}, knows_account=True)
     async def sign_out(self, call: Call) -> Answer:
         """End the session, or the login with tokens, and delete their cookies.
 
@@ -110,7 +122,7 @@ class LoginEndpoints:
         if self._refresh is not None:
             if not await self._end_tokens(call, self._refresh):
                 return UNAVAILABLE
-            lines.append(cookies.refresh.deletion)
+            lines += cookies.list_token_deletions()
         page = self._front.config.login_page
         return Answer(204, page=page, cookies=tuple(lines), headers=_CLEARED)
 

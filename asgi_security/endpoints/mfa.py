@@ -23,6 +23,7 @@ from asgi_security.endpoints.serving.answers import (
     refuse,
     refuse_until,
 )
+from asgi_security.endpoints.serving.describing import describe
 from asgi_security.flows.lockout import LockedOut
 from asgi_security.flows.login_outcomes import SignedIn
 from asgi_security.flows.mfa_outcomes import (
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from asgi_security.storage.protocols import Account
 
 _REFUSED = refuse(400, "CODE_REFUSED")
+_STOPPED = {400: "CodeRefused", 401: "NOT_SIGNED_IN", 429: "LOCKED_OUT"}
 
 
 class MfaEndpoints:
@@ -84,6 +86,11 @@ class MfaEndpoints:
             own("/mfa/status", self.show_status, method="GET"),
         ]
 
+    @describe(
+        "pre_token? code? recovery_code? mailed_code? next?",
+        {200: "Arrived Verified", **_STOPPED},
+        knows_account=True,
+    )
     async def verify(self, call: Call) -> Answer:
         """Complete a sign-in, or add the factor to who is signed in."""
         pre_token = self._find_pre_token(call)
@@ -119,6 +126,11 @@ class MfaEndpoints:
             device=signed_in.device,
         )
 
+    @describe(
+        "pre_token?",
+        {200: "CodeSent", **_STOPPED, 429: "LOCKED_OUT TOO_MANY_MESSAGES"},
+        knows_account=True,
+    )
     async def send_code(self, call: Call) -> Answer:
         """Mail a code to the account of the pre-token, or to who is signed in."""
         who = await self._find_who(call)
@@ -132,6 +144,7 @@ class MfaEndpoints:
             return refuse_until(outcome.retry_after_seconds, code="TOO_MANY_MESSAGES")
         return _stop(outcome, is_told=not isinstance(who, str))
 
+    @describe("pre_token?", {200: "Enrolment", **_STOPPED}, knows_account=True)
     async def start(self, call: Call) -> Answer:
         """Make an authenticator's secret, shown once as text, link and QR code."""
         who = await self._find_who(call)
@@ -147,6 +160,11 @@ class MfaEndpoints:
         }
         return Answer(200, content, is_shown=True)
 
+    @describe(
+        "pre_token? code next?",
+        {200: "RecoveryCodes Confirmed", **_STOPPED, 503: "RecoveryCodes"},
+        knows_account=True,
+    )
     async def confirm(self, call: Call) -> Answer:
         """Let the authenticator count; recovery codes are shown once. A waiting sign-in is done."""
         who, code = await self._find_who(call), call.text("code")
@@ -171,6 +189,7 @@ class MfaEndpoints:
             is_shown=True,
         )
 
+    @describe("code? recovery_code? mailed_code?", {204: "", **_STOPPED})
     async def disable(self, call: Call) -> Answer:
         """Take all second factors away, against a code."""
         account = await self._load(call)
@@ -181,6 +200,7 @@ class MfaEndpoints:
             return Answer(204, code="MFA_DISABLED")
         return _stop(outcome)
 
+    @describe("code? mailed_code?", {200: "RecoveryCodes", **_STOPPED})
     async def renew_recovery_codes(self, call: Call) -> Answer:
         """Make new recovery codes, against a code that is none of them."""
         account = await self._load(call)
@@ -193,6 +213,7 @@ class MfaEndpoints:
             return Answer(200, {"codes": list(outcome.codes)}, is_shown=True)
         return _stop(outcome)
 
+    @describe("code? recovery_code?", {204: "", **_STOPPED})
     async def enable_mailed_codes(self, call: Call) -> Answer:
         """Let codes be mailed to the account."""
         account = await self._load(call)
@@ -205,6 +226,7 @@ class MfaEndpoints:
             return Answer(204, code="MAILED_CODES_ENABLED")
         return _stop(outcome)
 
+    @describe("", {200: "MfaStatus", 401: "NOT_SIGNED_IN"})
     async def show_status(self, call: Call) -> Answer:
         """Return what second factors the account has."""
         account = await self._load(call)

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from asgi_security.endpoints.serving.answers import UNAVAILABLE, Answer, refuse, refuse_until
+from asgi_security.endpoints.serving.describing import describe
 from asgi_security.flows.mfa_outcomes import MfaChallenge, MfaEnrolmentRequired, NotDue
 from asgi_security.flows.oauth_linking import IdentityUnlinked, LastWayIn
 from asgi_security.flows.oauth_outcomes import IdentityLinked, IdentityVerified, Redirect
@@ -28,6 +29,20 @@ if TYPE_CHECKING:
     from asgi_security.flows.oauth import OAuthLogin
     from asgi_security.policy.oauth_linking import LinkRequired
     from asgi_security.policy.oauth_response import OAuthRefused
+
+_SENT_AWAY = {303: "", 404: "UNKNOWN_PROVIDER", 503: "PROVIDER_UNAVAILABLE"}
+_COME_BACK = {
+    200: "Arrived IdentityLinked",
+    400: "ACCESS_DENIED ACCOUNT_CHANGED ACCOUNT_GONE INVALID_GRANT INVALID_ID_TOKEN INVALID_NONCE"
+    " INVALID_RESPONSE INVALID_STATE ISSUER_MISMATCH LOGIN_REQUIRED SUBJECT_MISMATCH"
+    " UNVERIFIED_EMAIL",
+    401: "MfaRequired MfaEnrolmentRequired NotArrived",
+    403: "ACCOUNT_DISABLED NO_ACCOUNT",
+    404: "UNKNOWN_PROVIDER",
+    409: "IDENTITY_TAKEN LINK_REQUIRED",
+    502: "PROVIDER_ERROR",
+    503: "PROVIDER_UNAVAILABLE",
+}
 
 
 class OAuthEndpoints:
@@ -55,10 +70,12 @@ class OAuthEndpoints:
             own("/oauth/identities/{handle}/unlink", self.unlink),
         ]
 
+    @describe("next?", _SENT_AWAY)
     async def begin(self, call: Call) -> Answer:
         """Send the browser to the provider."""
         return await self._send_away(call, account=None)
 
+    @describe("next?", _SENT_AWAY)
     async def link(self, call: Call) -> Answer:
         """Send who is signed in to the provider, to link an identity of theirs."""
         return await self._send_away(call, account=call.account)
@@ -75,6 +92,11 @@ class OAuthEndpoints:
         line = self._front.cookies.oauth.build_line(outcome.browser.encode())
         return Answer(303, page=outcome.url, cookies=(line,))
 
+    @describe(
+        "state? code? error? error_description? iss?",
+        _COME_BACK,
+        knows_account=True,
+    )
     async def complete(self, call: Call) -> Answer:
         """Take the browser back: sign in, ask for the second factor, or link."""
         outcome = await self._oauth.complete(
@@ -102,6 +124,7 @@ class OAuthEndpoints:
             next_path=outcome.next_path,
         )
 
+    @describe("", {200: "Identities"})
     async def list_identities(self, call: Call) -> Answer:
         """Return the identities that open the account."""
         found = await self._oauth.identities.list_for(call.account or "")
@@ -113,6 +136,7 @@ class OAuthEndpoints:
         ]
         return Answer(200, {"identities": listed}, is_shown=True)
 
+    @describe("", {204: "", 409: "LAST_WAY_IN"})
     async def unlink(self, call: Call) -> Answer:
         """Take an identity away, but never the last way in."""
         account, handle = call.account or "", call.path("handle")

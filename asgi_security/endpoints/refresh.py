@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asgi_security.endpoints.serving.answers import UNAVAILABLE, Answer, refuse
+from asgi_security.endpoints.serving.describing import describe
 from asgi_security.flows.refresh_outcomes import FamiliesEnded, Refreshed, RefreshRefused
 
 if TYPE_CHECKING:
@@ -36,6 +37,14 @@ class RefreshEndpoints:
             route("/revoke", self.revoke, page=page),
         ]
 
+    @describe(
+        "refresh_token? scope?",
+        {
+            200: "Tokens",
+            400: "AMBIGUOUS_REFRESH_TOKEN RefreshRefused",
+            401: "MISSING_REFRESH_TOKEN RefreshRefused",
+        },
+    )
     async def renew(self, call: Call) -> Answer:
         """Use the token up; a client that lost the reply gets the same successor again.
 
@@ -56,11 +65,12 @@ class RefreshEndpoints:
             return self._arrival.hand_over(outcome.pair)
         if not isinstance(outcome, RefreshRefused):
             return UNAVAILABLE
-        ended = (cookies.refresh.deletion,) if kept and outcome.ends_cookie else ()
+        ended = cookies.list_token_deletions() if kept and outcome.ends_cookie else ()
         content = {"error": outcome.code, "detail": "INVALID_REFRESH_TOKEN"}
         status = 400 if outcome.code == "invalid_scope" else 401
         return Answer(status, content, "INVALID_REFRESH_TOKEN", cookies=ended)
 
+    @describe("token", {200: "Nothing", 400: "InvalidRequest"})
     async def revoke(self, call: Call) -> Answer:
         """End the login of a token; what is none was never good, which is what was asked for."""
         token = call.text("token")

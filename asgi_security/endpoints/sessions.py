@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from asgi_security.clock import system_clock
 from asgi_security.endpoints.serving.answers import UNAVAILABLE, Answer, refuse
+from asgi_security.endpoints.serving.describing import describe
 from asgi_security.flows.auditing import Reporter
 from asgi_security.flows.refresh_outcomes import FamiliesEnded
 from asgi_security.flows.sessions import list_sessions
@@ -67,6 +68,7 @@ class SessionEndpoints:
             route("/sessions/{handle}/revoke", self.revoke_one),
         ]
 
+    @describe("", {200: "Sessions"})
     async def list_all(self, call: Call) -> Answer:
         """Return the account's sessions and logins, the one used last first."""
         account = call.account or ""
@@ -83,6 +85,7 @@ class SessionEndpoints:
         listed.sort(key=lambda one: one["last_seen_at"], reverse=True)
         return Answer(200, {"sessions": listed}, is_shown=True)
 
+    @describe("", {204: "", 404: "UNKNOWN_SESSION"})
     async def revoke_one(self, call: Call) -> Answer:
         """End one, whichever kind it is of."""
         account, handle = call.account or "", call.path("handle")
@@ -100,12 +103,14 @@ class SessionEndpoints:
                 return Answer(204, code="SESSION_REVOKED")
         return refuse(404, "UNKNOWN_SESSION")
 
+    @describe("", {204: ""})
     async def revoke_others(self, call: Call) -> Answer:
         """End all but the one that asks."""
         found = None if call.session is None else call.session.found
         keep = None if found is None else found.key
         return await self._revoke(call, keep=keep, keep_family=call.family)
 
+    @describe("", {204: ""})
     async def revoke_all(self, call: Call) -> Answer:
         """End all, the one that asks included."""
         if call.session is not None:

@@ -76,5 +76,6 @@ Request: TypeAlias = Accepted | Throttled | Unavailable
 Verification: TypeAlias = AddressVerified | TokenRefused | Unavailable
 Reset: TypeAlias = PasswordSet | PasswordRefused | TokenRefused | Unavailable
 PasswordChange: TypeAlias = PasswordSet | PasswordRefused | Refused | LockedOut | Unavailable
+NameChange: TypeAlias = Accepted | NameRefused | Refused | LockedOut | Throttled | Unavailable
 AccountChange: TypeAlias = AccountChanged | AccountMissing | Unavailable
 Deletion: TypeAlias = AccountDeleted | AccountMissing | Unavailable

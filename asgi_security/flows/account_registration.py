@@ -81,6 +81,7 @@ class Registrar:
             id=encode_base64url(self._entropy(_ID_BYTES)).decode(),
             name=name,
             password_hash=hashed.stored,
+            is_verified=self._desk.config.dangerously_verify_at_once,
             roles=tuple(self._desk.config.new_roles),
             tenant=tenant,
             created_at=self._desk.clock(),

@@ -27,12 +27,16 @@ _NOBODY = ""
 
 @dataclass(frozen=True, slots=True)
 class TakenToken:
-    """A token that was good, and is used up. `account` is the id it was issued to."""
+    """A token that was good, and is used up. `account` is the id it was issued to.
+
+    `name` is the login name that it gives the account, for one that gives any.
+    """
 
     account: str
     epoch: int
     expires_at: float
     digest: bytes = field(repr=False)
+    name: str | None = field(default=None, repr=False)
 
 
 class AccountTokens:
@@ -55,13 +59,13 @@ class AccountTokens:
         self._clock = clock
         self._entropy = entropy
 
-    async def issue(self, account: Account | None) -> str:
+    async def issue(self, account: Account | None, *, name: str | None = None) -> str:
         """Return a new token. One for nobody takes the same work, and opens nothing."""
         token = encode_base64url(self._entropy(_TOKEN_BYTES)).decode()
         expires_at = self._clock() + self.lifetime_seconds
         owner, epoch = (_NOBODY, 0) if account is None else (account.id, account.epoch)
         digest = compute_unkeyed_digest(self._kind, token)
-        await self.put_back(TakenToken(owner, epoch, expires_at, digest))
+        await self.put_back(TakenToken(owner, epoch, expires_at, digest, name))
         return token
 
     async def take(self, token: str) -> TakenToken | None:
@@ -75,9 +79,8 @@ class AccountTokens:
 
     async def put_back(self, taken: TakenToken) -> None:
         """Make a token good again: nothing came of its use."""
-        value = encode_json(
-            {"account": taken.account, "epoch": taken.epoch, "expires_at": taken.expires_at}
-        )
+        known = {"account": taken.account, "epoch": taken.epoch, "expires_at": taken.expires_at}
+        value = encode_json(known if taken.name is None else {**known, "name": taken.name})
         with StoreBound(self._timeout_seconds):
             await self._once.put(
                 self._kind,
@@ -96,4 +99,7 @@ def _parse(value: bytes, digest: bytes) -> TakenToken | None:
         return None
     if type(epoch) is not int:
         return None
-    return TakenToken(owner, epoch, cast("float", expires_at), digest)
+    name = known.get("name")
+    if name is not None and not isinstance(name, str):
+        return None
+    return TakenToken(owner, epoch, cast("float", expires_at), digest, name)

@@ -28,6 +28,7 @@ from asgi_security.flows.account_outcomes import (
 from asgi_security.flows.account_records import AccountRecords
 from asgi_security.flows.account_recovery import Recovery
 from asgi_security.flows.account_registration import Registrar
+from asgi_security.flows.account_renaming import Renaming
 from asgi_security.flows.account_tokens import AccountTokens
 from asgi_security.flows.auditing import Reporter
 from asgi_security.flows.outbox import Outbox
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from asgi_security.flows.account_outcomes import (
         AccountChange,
         Deletion,
+        NameChange,
         PasswordChange,
         Registration,
         Request,
@@ -76,8 +78,9 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 class AccountLife:
     """Registers, verifies, resets, changes, disables and deletes.
 
-    Messages are of the kinds "verify" and "reset", which carry a token and a link; "name_taken",
-    to the owner of a name that somebody wanted to register; and "password_changed".
+    Messages are of the kinds "verify", "rename" and "reset", which carry a token and a link;
+    "name_taken", to the owner of a name that somebody wanted; "password_changed"; and
+    "name_changed", to where the owner was written to before.
 
     Args:
         config: links and lifetimes.
@@ -131,20 +134,16 @@ class AccountLife:
         )
 
         def build_tokens(purpose: str, lifetime_seconds: float) -> AccountTokens:
-            return AccountTokens(
-                purpose,
-                store,
-                lifetime_seconds=lifetime_seconds,
-                timeout_seconds=timeout,
-                clock=clock,
-                entropy=entropy,
-            )
+            given: dict[str, Any] = {"clock": clock, "entropy": entropy, "timeout_seconds": timeout}
+            return AccountTokens(purpose, store, lifetime_seconds=lifetime_seconds, **given)
 
         verifying = build_tokens("verify", config.verification_lifetime_seconds)
         resetting = build_tokens("reset", config.reset_lifetime_seconds)
         self._registrar = Registrar(desk, verifying, entropy=entropy)
         self._recovery = Recovery(desk, resetting, lockout=lockout)
         self._changes = Changes(desk, login)
+        renaming = build_tokens("rename", config.reset_lifetime_seconds)
+        self._renaming = Renaming(desk, login, renaming)
 
     async def register(
         self,
@@ -178,8 +177,14 @@ class AccountLife:
         return await self._registrar.request_verification(name, visit=visit)
 
     async def verify(self, token: str, *, visit: Visit = UNKNOWN_VISIT) -> Verification:
-        """Take the proof that an address is its owner's. Not on GET: mail scanners follow links."""
-        return await self._registrar.verify(token, visit=visit)
+        """Take the proof that an address is its owner's. Not on GET: mail scanners follow links.
+
+        The token of a change of the name changes it, and ends all that is open.
+        """
+        outcome = await self._registrar.verify(token, visit=visit)
+        if not isinstance(outcome, TokenRefused):
+            return outcome
+        return await self._renaming.confirm(token, visit=visit)
 
     async def request_reset(self, name: str, *, visit: Visit = UNKNOWN_VISIT) -> Request:
         """Mail an account's owner what resets its password. It changes nothing by itself."""
@@ -215,6 +220,22 @@ class AccountLife:
         return await self._changes.change_password(
             account, current, new, visit=visit, keep_session=keep_session, keep_family=keep_family
         )
+
+    async def change_name(
+        self, account: Account, current: str, name: str, *, visit: Visit = UNKNOWN_VISIT
+    ) -> NameChange:
+        """Mail a new address what makes it the account's login name, given the present password.
+
+        Nothing changes until `verify` gets the token of that mail. A name that another has is
+        `Accepted` too: its owner gets a message instead.
+
+        Args:
+            account: whose; from the session or token that asks.
+            current: the present password, as it was typed.
+            name: the new one, as it was typed.
+            visit: who asks.
+        """
+        return await self._renaming.request(account, current, name, visit=visit)
 
     async def disable(
         self, account_id: str, *, actor: str | None = None, visit: Visit = UNKNOWN_VISIT

@@ -134,7 +134,7 @@ class Mfa(FactorManagement):
         except StorageError:
             return parts.checker.fail("begin")
         methods = parts.checker.list_methods(factors)
-        enforced = is_enforced(self.config, tenant=account.tenant)
+        enforced = is_enforced(self.config, tenant=account.tenant, created_at=account.created_at)
         due = decide_due(methods, enforced=enforced, asked=asked)
         if due == "none":
             return NotDue()

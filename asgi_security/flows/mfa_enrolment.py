@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, TypeAlias
 from asgi_security.clock import system_clock, system_entropy
 from asgi_security.crypto.base64url import encode_base64url
 from asgi_security.crypto.one_time_codes import (
-    RECOVERY_CODE_BYTES,
     TOTP_SECRET_BYTES,
     TotpKey,
     build_recovery_code,
     compute_recovery_digest,
+    count_recovery_bytes,
     encode_base32,
     find_step,
 )
@@ -164,9 +164,9 @@ class Enrolment:
         return None if step is None else replace(pending, kind=TOTP, created_at=now, step=step)
 
     async def _write_recovery_codes(self, account: Account) -> Codes:
-        now = self._clock()
+        now, letters = self._clock(), self._config.recovery_code_letters
         codes = tuple(
-            build_recovery_code(self._entropy(RECOVERY_CODE_BYTES))
+            build_recovery_code(self._entropy(count_recovery_bytes(letters)), letters=letters)
             for _ in range(self._config.recovery_codes)
         )
         factors = [

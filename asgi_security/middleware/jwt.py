@@ -7,13 +7,21 @@ of its own the marker is echoed, as browsers want one of those they offered.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+from asgi_security.asgi.bearing import (
+    TOKEN_ENDED,
+    TRY_AGAIN_LATER,
+    BearerRefusals,
+    hide_subprotocol_token,
+    name_nobody,
+    name_user,
+)
 from asgi_security.asgi.cookies import find_cookies, make_private
 from asgi_security.asgi.layers import Layer
 from asgi_security.asgi.pipeline import DEFAULT_ERROR_BODY, Pipeline
-from asgi_security.asgi.refusals import build_refusal, build_unavailable
+from asgi_security.asgi.refusals import build_refusal
+from asgi_security.asgi.watching import Ending, Watch
 from asgi_security.clock import system_clock
 from asgi_security.events import SecurityEvent, log_event
 from asgi_security.flows.jwt import JwtVerifier, Refused, Unavailable, Verified
@@ -40,8 +48,7 @@ if TYPE_CHECKING:
     from asgi_security.flows.jwt import Outcome
     from asgi_security.policy.bearer import Presented
 
-_TOKEN_ENDED = 4001
-_TRY_AGAIN_LATER = 1013  # IANA WebSocket close codes
+_CROSS_SITE = build_refusal(403, "CROSS_SITE_REQUEST", detail="The request is not from our pages.")
 
 
 class JwtLayer(Layer):
@@ -67,7 +74,13 @@ class JwtLayer(Layer):
         self._bearer = BearerPolicy(config)
         self._cookie = (config.cookie_name or "").encode()
         self._scopes = frozenset(config.required_scopes)
-        self._refusals = _Refusals(config)
+        challenges = Challenges(config)
+        self._refusals = BearerRefusals(
+            absent=challenges.absent,
+            invalid_request=challenges.invalid_request,
+            insufficient_scope=challenges.insufficient_scope,
+            invalid_token=challenges.invalid_token,
+        )
         self.wants = self._bearer.wants
 
     def enter(self, exchange: Exchange) -> Entered:
@@ -110,14 +123,14 @@ class JwtLayer(Layer):
     def _obey_fault(self, exchange: Exchange, fault: Fault) -> Refusal | None:
         if fault is not Fault.ABSENT:
             self._report(fault.value)
-            return self._refusals.by_fault[fault]
+            return _CROSS_SITE if fault is Fault.FORGEABLE else self._refusals.invalid_request
         headers = exchange.headers
         requested = headers.get(b"access-control-request-method", ())
         method = exchange.scope.get("method")
         if self._config.optional or is_preflight(method, headers.get(b"origin", ()), requested):
-            _set_user(exchange, None)
+            name_nobody(exchange)
             return None
-        return self._refusals.by_fault[fault]
+        return self._refusals.absent
 
     def _obey(self, exchange: Exchange, found: Presented, outcome: Outcome) -> Refusal | None:
         if not isinstance(outcome, Verified):
@@ -125,7 +138,10 @@ class JwtLayer(Layer):
         if self._scopes and not self._scopes <= outcome.scopes:
             self._report("insufficient_scope")
             return self._refusals.insufficient_scope
-        _set_user(exchange, outcome)
+        if outcome.attachment is None:
+            outcome.attachment = outcome.principal, outcome.granted
+        principal, granted = outcome.attachment
+        name_user(exchange, principal, outcome.claims, granted)
         if found[1] != "header":
             exchange.notes[self] = found[1]
         if exchange.scope["type"] == "websocket":
@@ -137,20 +153,26 @@ class JwtLayer(Layer):
             return self._refusals.unavailable
         self._report(outcome.reason)
         if outcome.reason == "malformed" and not is_b64token(token):
-            return self._refusals.by_fault[Fault.MALFORMED]
-        return self._refusals.by_reason.get(outcome.reason, self._refusals.invalid_token)
+            return self._refusals.invalid_request
+        return self._refusals.get_invalid(outcome.reason)
 
     def _prepare_websocket(self, exchange: Exchange, found: Presented, verified: Verified) -> None:
         token, place = found
         if place == "subprotocol":
-            hidden = (self._config.websocket_protocol, token.decode("latin-1"))
-            offered = exchange.scope["subprotocols"]
-            exchange.scope["subprotocols"] = [name for name in offered if name not in hidden]
+            hide_subprotocol_token(exchange, self._config.websocket_protocol, token)
         every = self._config.recheck_every_seconds
-        if every is not None:
-            exchange.receive = _Watch(
-                exchange, self._verifier, token, verified, every=every, clock=self._clock
-            )
+        if every is None:
+            return
+
+        async def recheck(now: float) -> float | Ending:
+            again = await self._verifier.verify(token, now=now)
+            if isinstance(again, Verified):
+                return min(now + every, again.lifetime.ends_at)
+            ended = isinstance(again, Refused)
+            return Ending(TOKEN_ENDED if ended else TRY_AGAIN_LATER, "TOKEN_ENDED")
+
+        due_at = min(self._clock() + every, verified.lifetime.ends_at)
+        exchange.receive = Watch(exchange, recheck, due_at=due_at, clock=self._clock)
 
     def _report(self, reason: str) -> None:
         # Safe to log because a reason is one word of a fixed set.
@@ -164,117 +186,6 @@ class QueryJwtLayer(JwtLayer):
         """Make the response private (RFC 6750 section 2.3)."""
         if exchange.notes.get(self) == "query":
             make_private(start["headers"])
-
-
-class _Refusals:
-    """Every refusal that a configuration can give."""
-
-    def __init__(self, config: JwtConfig) -> None:
-        challenges = Challenges(config)
-
-        def build(status: int, code: str, detail: str, challenge: bytes) -> Refusal:
-            headers = ((b"www-authenticate", challenge),)
-            return build_refusal(status, code, detail=detail, headers=headers)
-
-        request = build(
-            400, "INVALID_REQUEST", "One token is expected.", challenges.invalid_request
-        )
-        csrf = build_refusal(403, "CROSS_SITE_REQUEST", detail="The request is not from our pages.")
-        self.by_fault = {
-            Fault.ABSENT: build(401, "TOKEN_REQUIRED", "A token is required.", challenges.absent),
-            Fault.MALFORMED: request,
-            Fault.REPEATED: request,
-            Fault.FORGEABLE: csrf,
-        }
-        self.by_reason = {
-            reason: build(401, "INVALID_TOKEN", "The token is not accepted.", challenge)
-            for reason, challenge in challenges.invalid_token.items()
-        }
-        self.invalid_token = self.by_reason[""]
-        self.insufficient_scope = build(
-            403,
-            "INSUFFICIENT_SCOPE",
-            "The token does not reach so far.",
-            challenges.insufficient_scope,
-        )
-        self.unavailable = build_unavailable("VERIFICATION_UNAVAILABLE")
-
-
-@cache
-def _load_starlette() -> tuple[Any, Any]:
-    from starlette import authentication  # noqa: PLC0415 -- only who authenticates pays for it
-
-    return authentication.AuthCredentials, authentication.UnauthenticatedUser()
-
-
-def _set_user(exchange: Exchange, verified: Verified | None) -> None:
-    """Say who asks, in our context and where Starlette's `AuthenticationMiddleware` says it."""
-    make_credentials, nobody = _load_starlette()
-    scope = exchange.scope
-    if verified is None:
-        scope["user"], scope["auth"] = nobody, make_credentials()
-        return
-    if verified.attachment is None:
-        verified.attachment = verified.principal, verified.granted
-    principal, granted = verified.attachment
-    context = exchange.context
-    context.claims, context.principal, context.private = verified.claims, principal, True
-    scope["user"] = nobody if principal is None else principal
-    scope["auth"] = make_credentials(granted)  # new each time: an app may add to its list
-
-
-class _Watch:
-    """Receives for an app on a WebSocket, and ends it when its token does.
-
-    The one place where a layer sends: the connection must close although the app may never look up
-    again, and there is no message by which a layer could ask the engine to. An app that only sends
-    and never receives is not stopped; it would not notice a disconnect either.
-    """
-
-    def __init__(
-        self,
-        exchange: Exchange,
-        verifier: JwtVerifier,
-        token: bytes,
-        verified: Verified,
-        *,
-        every: float,
-        clock: Clock,
-    ) -> None:
-        self._send = exchange.send
-        self._receive = exchange.receive
-        self._verifier = verifier
-        self._token = token
-        self._every = every
-        self._clock = clock
-        self._due_at = min(clock() + every, verified.lifetime.ends_at)
-        self._closed: Message | None = None
-
-    async def __call__(self) -> Message:
-        """Return the app's next message, or its disconnect when the token has ended."""
-        from anyio import move_on_after  # noqa: PLC0415 -- only who watches waits
-
-        message: Message | None = None
-        while self._closed is None:
-            if message is not None and message["type"] == "websocket.disconnect":
-                return message
-            now = self._clock()
-            if now >= self._due_at:
-                outcome = await self._verifier.verify(self._token, now=now)
-                if not isinstance(outcome, Verified):
-                    ended = isinstance(outcome, Refused)
-                    return await self._close(_TOKEN_ENDED if ended else _TRY_AGAIN_LATER)
-                self._due_at = min(now + self._every, outcome.lifetime.ends_at)
-            if message is not None:
-                return message
-            with move_on_after(self._due_at - now):
-                message = await self._receive()
-        return self._closed
-
-    async def _close(self, code: int) -> Message:
-        self._closed = {"type": "websocket.disconnect", "code": code, "reason": "TOKEN_ENDED"}
-        await self._send({**self._closed, "type": "websocket.close"})
-        return self._closed
 
 
 class JwtMiddleware(Pipeline, fusible=True):

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from asgi_security.principal import Principal
 
 
+_BEARERS = frozenset({"jwt", "introspection"})
+"""Whose credential is a bearer token, so that a challenge means something to them."""
+
+
 class Truth(Enum):
     """What a rule says of a principal."""
 
@@ -253,7 +257,7 @@ def deny(
     if principal is None:
         return Denied("anonymous", (), f'Bearer realm="{realm}"' if bears_tokens else None)
     if step_up is not None:
-        asked = build_challenge(step_up, realm=realm) if principal.via == "jwt" else None
+        asked = build_challenge(step_up, realm=realm) if principal.via in _BEARERS else None
         return Denied("step_up", (), asked, step_up)
     missing = tuple(
         dict.fromkeys(
@@ -265,7 +269,7 @@ def deny(
     if hides or any(getattr(leaf, "hides", False) for leaf in find_leaves(requirement)):
         return Denied("hidden", missing)
     challenge = None
-    if principal.via == "jwt":
+    if principal.via in _BEARERS:
         challenge = f'Bearer realm="{realm}", error="insufficient_scope"'
     return Denied("forbidden", missing, challenge)
 

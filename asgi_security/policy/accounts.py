@@ -52,6 +52,8 @@ class AccountConfig:
         longest_token_seconds: what no access token outlives: so long is remembered that those of an
             account are revoked.
         new_roles: what a new account may do.
+        dangerously_verify_at_once: take every address for its owner's without asking: whoever
+            registers gets in as whoever he says he is. For development only.
         store_timeout_seconds: the time bound of every call to the store.
     """
 
@@ -64,6 +66,7 @@ class AccountConfig:
     reset_lifetime_seconds: float = 3600
     longest_token_seconds: float = 7 * 24 * 3600
     new_roles: Sequence[str] = ()
+    dangerously_verify_at_once: bool = False
     store_timeout_seconds: float = 1.0
 
     def __post_init__(self) -> None:
@@ -82,6 +85,7 @@ class AccountConfig:
             ("longest_token_seconds", 400 * _DAY_SECONDS),
         ):
             findings.check_number(name, getattr(self, name), minimum=1, maximum=longest)
+        findings.check_boolean("dangerously_verify_at_once", self.dangerously_verify_at_once)
         findings.check_number("store_timeout_seconds", self.store_timeout_seconds, minimum=0.01)
         _copy_roles(self, findings)
         findings.raise_if_any()

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from asgi_security.errors import ConfigError
 from asgi_security.policy.cookies import CookieConfig, CookieWriter
 from asgi_security.secret import Secret
 from asgi_security.validation import Findings, configuration
@@ -25,6 +26,7 @@ _DAY_SECONDS = 24 * 3600
 _DEVICE_SECONDS = 180 * _DAY_SECONDS
 _REFRESH_SECONDS = 400 * _DAY_SECONDS  # the longest that browsers keep; the store knows the end
 _BINDING_SECONDS = 600
+_ACCESS_COOKIE_SECONDS = 7 * _DAY_SECONDS  # the token says itself when it ends, mostly far earlier
 _MINIMUM_SECRET_BYTES = 32
 _PATH = re.compile(r"/(?![/\\])[\x21\x23-\x5b\x5d-\x7e]*\Z")
 _PAGES = (
@@ -41,6 +43,8 @@ class EndpointConfig:
         transport: "session" signs browsers in to the session of `SessionMiddleware`; "bearer"
             answers with an access and a refresh token.
         refresh_cookie: with "bearer", put the refresh token into a cookie and not into the body.
+        access_cookie_name: with `refresh_cookie`, put the access token into a cookie of exactly
+            this name, where `JwtConfig.cookie_name` reads it, and not into the body.
         secure: whether cookies are Secure and `__Host-`; False only for development over HTTP.
         trusted_origins: other origins whose pages may call what changes state with cookies.
         password_clients: the client programs that alone may log in with passwords, from their id to
@@ -57,6 +61,7 @@ class EndpointConfig:
 
     transport: Transport = "session"
     refresh_cookie: bool = False
+    access_cookie_name: str | None = None
     secure: bool = True
     trusted_origins: Sequence[str] = ()
     password_clients: Mapping[str, Secret | str | bytes] | None = None
@@ -80,6 +85,8 @@ class EndpointConfig:
         if self.refresh_cookie is True and self.transport == "session":
             hint = 'set transport="bearer", or leave it out'
             findings.add("refresh_cookie", value=True, reason="sessions have no such", hint=hint)
+        if self.access_cookie_name is not None:
+            _check_access_cookie(self, findings)
         for name in _PAGES:
             page: object = getattr(self, name)
             if not isinstance(page, str) or not _PATH.match(page):
@@ -95,6 +102,20 @@ class EndpointConfig:
             clients = _settle_clients(findings, self.password_clients)
             object.__setattr__(self, "password_clients", clients)
         findings.raise_if_any()
+
+
+def _check_access_cookie(config: EndpointConfig, findings: Findings) -> None:
+    """Note a name that browsers would refuse, or that is another cookie's."""
+    name: Any = config.access_cookie_name
+    try:
+        cookies = EndpointCookies(secure=config.secure is True, access_name=name)
+    except ConfigError as error:
+        for problem in error.problems:
+            findings.add("access_cookie_name", name, problem.reason, problem.hint)
+        return
+    if name in cookies.own_names:
+        hint = "choose another, such as '__Host-access'"
+        findings.add("access_cookie_name", name, "the name of another cookie of ours", hint)
 
 
 def _settle_clients(findings: Findings, given: object) -> Mapping[str, Secret]:
@@ -117,11 +138,12 @@ class EndpointCookies:
     """The cookies of the endpoints, each with its attributes, compiled."""
 
     __slots__ = (
+        *("access", "access_name", "own_names"),
         *("browser", "browser_name", "device", "device_name", "oauth", "oauth_name"),
         *("pending", "pending_name", "refresh", "refresh_name"),
     )
 
-    def __init__(self, *, secure: bool) -> None:
+    def __init__(self, *, secure: bool, access_name: str | None = None) -> None:
         def build(name: str, seconds: int, same_site: SameSite = "lax") -> CookieWriter:
             config = CookieConfig(
                 name=name, secure=secure, same_site=same_site, max_age_seconds=seconds
@@ -134,9 +156,22 @@ class EndpointCookies:
         self.pending_name = f"{prefix}pending"
         self.oauth_name = f"{prefix}oauth"
         self.refresh_name = f"{prefix}refresh"
+        self.own_names = (
+            *(self.device_name, self.browser_name, self.pending_name),
+            *(self.oauth_name, self.refresh_name),
+        )
+        self.access_name = access_name
+        self.access = None
+        if access_name is not None:
+            self.access = build(access_name, _ACCESS_COOKIE_SECONDS)
         self.device = build(self.device_name, _DEVICE_SECONDS)
         self.browser = build(self.browser_name, _BINDING_SECONDS, "strict")
         self.pending = build(self.pending_name, _BINDING_SECONDS, "strict")
         # A provider's answer comes by a navigation from its site, with which no strict cookie goes.
         self.oauth = build(self.oauth_name, _BINDING_SECONDS)
         self.refresh = build(self.refresh_name, _REFRESH_SECONDS, "strict")
+
+    def list_token_deletions(self) -> tuple[bytes, ...]:
+        """Return what deletes the cookies of tokens."""
+        access = () if self.access is None else (self.access.deletion,)
+        return (self.refresh.deletion, *access)

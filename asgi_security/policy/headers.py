@@ -7,11 +7,19 @@ Source: RFC 6797, CSP Level 3, HTML (COOP, COEP, Origin-Agent-Cluster, X-Frame-O
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, cast
 
 from asgi_security.errors import ConfigError
 from asgi_security.policy.csp import ContentSecurityPolicy, check_report_only
 from asgi_security.policy.directives import freeze_names, freeze_pairs
+from asgi_security.policy.header_names import (
+    CHOICES,
+    FIELDS,
+    NAMES,
+    REFERRER_POLICIES,
+    check_lines,
+)
 from asgi_security.policy.hsts import Hsts
 from asgi_security.policy.profiles import (
     API,
@@ -23,12 +31,13 @@ from asgi_security.policy.profiles import (
     read_permissions,
 )
 from asgi_security.policy.reporting import build_reporting_endpoints, check_endpoints
-from asgi_security.validation import Findings, configuration, is_field_value, is_token
+from asgi_security.validation import Findings, configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asgi_security.errors import Problem
+    from asgi_security.policy.cors_config import CorsConfig
     from asgi_security.policy.permissions import PermissionsPolicy
 
 CspLike: TypeAlias = ContentSecurityPolicy | str | Mapping[str, Sequence[str]] | None
@@ -36,53 +45,12 @@ PermissionsLike: TypeAlias = "PermissionsPolicy | str | Mapping[str, Sequence[st
 Texts: TypeAlias = Mapping[str, str] | tuple[tuple[str, str], ...]
 Overrides: TypeAlias = Mapping[str, str | None] | tuple[tuple[str, str | None], ...]
 
-_CHOICES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "frame_options": ("x-frame-options", ("DENY", "SAMEORIGIN")),
-    "content_type_options": ("x-content-type-options", ("nosniff",)),
-    "xss_protection": ("x-xss-protection", ("0",)),
-    "cross_origin_opener_policy": (
-        "cross-origin-opener-policy",
-        ("same-origin", "same-origin-allow-popups", "noopener-allow-popups", "unsafe-none"),
-    ),
-    "cross_origin_embedder_policy": (
-        "cross-origin-embedder-policy",
-        ("require-corp", "credentialless", "unsafe-none"),
-    ),
-    "cross_origin_resource_policy": (
-        "cross-origin-resource-policy",
-        ("same-origin", "same-site", "cross-origin"),
-    ),
-    "origin_agent_cluster": ("origin-agent-cluster", ("?1", "?0")),
-    "permitted_cross_domain_policies": (
-        "x-permitted-cross-domain-policies",
-        ("none", "master-only", "by-content-type", "all", "none-this-response"),
-    ),
-    "dns_prefetch_control": ("x-dns-prefetch-control", ("off", "on")),
-}
-_REFERRER_POLICIES = (
-    *("no-referrer", "no-referrer-when-downgrade", "origin", "origin-when-cross-origin"),
-    *("same-origin", "strict-origin", "strict-origin-when-cross-origin", "unsafe-url"),
-)
-_NAMES = {
-    "hsts": "strict-transport-security",
-    "csp": "content-security-policy",
-    "csp_report_only": "content-security-policy-report-only",
-    "referrer_policy": "referrer-policy",
-    **{field: name for field, (name, _) in _CHOICES.items()},
-    "permissions_policy": "permissions-policy",
-    "reporting_endpoints": "reporting-endpoints",
-}
-_FIELDS = {name: field for field, name in _NAMES.items()}
 _CSPS = ("csp", "csp_report_only")
 _READERS: dict[str, Callable[[object], object]] = {
     "hsts": Hsts.from_value,
     "csp": ContentSecurityPolicy.from_value,
     "csp_report_only": ContentSecurityPolicy.from_value,
     "permissions_policy": read_permissions,
-}
-_NOT_OURS = {
-    *("connection", "content-length", "content-type", "date", "location", "set-cookie"),
-    *("trailer", "transfer-encoding", "upgrade", "vary", "www-authenticate"),
 }
 
 
@@ -97,8 +65,14 @@ class SecurityHeadersConfig:
         hsts: sent over https and wss only. `hsts_preload` adds or strips `preload`; None keeps.
         csp: a `ContentSecurityPolicy`, its text, or its directives; `NONCE` is the source that
             stands for `current().csp_nonce`, which is read before the response starts.
+        connect_origins: whom pages may connect to, by fetch and by WebSocket, besides what both
+            policies' `connect-src` says: patterns as in `CorsConfig.allow_origins`, or the very
+            `CorsConfig`, with all its paths, whose origins are thus listed once. Kept as patterns.
         csp_applies_to: "documents" leaves both policies out of responses that no browser would
             run scripts in, judged by their content type.
+        resource_policy_follows_cors: lets `harden` send the CORP `cross-origin` if its `cors` is
+            open to everyone (`*`) on all paths: what any page may read, any page may embed. A
+            policy that names origins changes nothing, since CORP does not stop who asks by CORS.
         cross_origin_isolated: sends COOP, COEP and CORP so that the page is isolated. Off by
             default, as are COEP and its kin: third-party embeds break.
         reporting_endpoints: names that `report-to` may use, with their https URLs.
@@ -128,7 +102,9 @@ class SecurityHeadersConfig:
     csp_report_only: CspLike = None
     reporting_endpoints: Texts = ()
     hsts_preload: bool | None = None
+    connect_origins: Sequence[str] | CorsConfig = ()
     csp_applies_to: Literal["all", "documents"] = "all"
+    resource_policy_follows_cors: bool = False
     cross_origin_isolated: bool = False
     merge: Literal["keep", "enforce", "append"] = "keep"
     overrides: Overrides = ()
@@ -144,22 +120,26 @@ class SecurityHeadersConfig:
             self._set(name, pairs)
         remove = freeze_names(findings, "remove", self.remove)
         self._set("remove", tuple(name.lower() for name in remove))
-        self._check_lines(findings)
+        check_lines(
+            findings, remove=self.remove, overrides=dict(self.overrides), extra=dict(self.extra)
+        )
         for name, value in dict(self.overrides).items():
-            if name in _FIELDS:
-                self._set(_FIELDS[name], () if name == "reporting-endpoints" else value)
+            if name in FIELDS:
+                self._set(FIELDS[name], () if name == "reporting-endpoints" else value)
         for name, read in _READERS.items():
             self._read(findings, name, read)
+        self._connect(findings)
         self._isolate(findings)
         self._preload(findings)
-        for name, (_, choices) in _CHOICES.items():
+        for name, (_, choices) in CHOICES.items():
             findings.check_choice(name, getattr(self, name), (None, *choices))
         self._check_referrer(findings)
         self._check_reporting(findings)
         findings.check_choice("merge", self.merge, ("keep", "enforce", "append"))
         findings.check_choice("csp_applies_to", self.csp_applies_to, ("all", "documents"))
         findings.check_choice("hsts_preload", self.hsts_preload, (None, True, False))
-        findings.check_boolean("cross_origin_isolated", self.cross_origin_isolated)
+        for name in ("cross_origin_isolated", "resource_policy_follows_cors"):
+            findings.check_boolean(name, getattr(self, name))
         findings.check_boolean("no_store_private", self.no_store_private)
         findings.raise_if_any()
 
@@ -187,8 +167,33 @@ class SecurityHeadersConfig:
 
     @classmethod
     def api(cls, **changes: Any) -> Self:
-        """Give what answers without pages need; documentation pages do not work under it."""
-        return cls(**{**API, **changes})
+        """Give what answers without pages need; documentation pages do not work under it.
+
+        Its CORP follows the CORS policy that `harden` is given, unless `changes` name one.
+        """
+        follows = "cross_origin_resource_policy" not in changes
+        return cls(**{**API, "resource_policy_follows_cors": follows, **changes})
+
+    def following(self, cors: CorsConfig | None) -> Self:
+        """Give this configuration as it is beside a CORS policy; see the field for what changes."""
+        if cors is None or not self.resource_policy_follows_cors:
+            return self
+        policies = (cors, *(policy for _, policy in cors.policies))
+        public = all("*" in policy.allow_origins for policy in policies)
+        return replace(self, cross_origin_resource_policy="cross-origin") if public else self
+
+    def policies(self) -> dict[str, ContentSecurityPolicy]:
+        """Return the policies as they are sent, by field, `connect_origins` among their sources."""
+        held = {name: getattr(self, name) for name in _CSPS}
+        found = {name: policy for name, policy in held.items() if policy is not None}
+        if not self.connect_origins:
+            return found
+        from asgi_security.policy import csp_connect  # noqa: PLC0415 -- only who connects pays
+
+        origins = cast("tuple[str, ...]", self.connect_origins)
+        return {
+            name: csp_connect.allow_connections(policy, origins) for name, policy in found.items()
+        }
 
     def texts(self) -> dict[str, str]:
         """Return the value of every header that is sent, by lower-case name, in order.
@@ -196,14 +201,15 @@ class SecurityHeadersConfig:
         A policy with a nonce holds `NONCE` in its place.
         """
         found: dict[str, str] = {}
-        for field, name in _NAMES.items():
-            value = getattr(self, field)
+        policies = self.policies()
+        for field, name in NAMES.items():
+            value: Any = policies.get(field) or getattr(self, field)
             if field == "reporting_endpoints":
                 value = build_reporting_endpoints(value)
             if value:
                 found[name] = value if isinstance(value, str) else value.text
         free = {**dict(self.extra), **dict(self.overrides)}
-        return found | {name: text for name, text in free.items() if text and name not in _FIELDS}
+        return found | {name: text for name, text in free.items() if text and name not in FIELDS}
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -215,6 +221,16 @@ class SecurityHeadersConfig:
                 self._set(name, read(value))
             except ConfigError as error:
                 findings.extend(error, prefix=f"{name}.")
+
+    def _connect(self, findings: Findings) -> None:
+        if self.connect_origins == ():
+            return
+        from asgi_security.policy import csp_connect  # noqa: PLC0415 -- only who connects pays
+
+        origins = csp_connect.freeze_connect_origins(findings, self.connect_origins)
+        self._set("connect_origins", origins)
+        if origins and (self.csp is None or isinstance(self.csp, ContentSecurityPolicy)):
+            csp_connect.check_is_restricted(findings, self.csp)
 
     def _isolate(self, findings: Findings) -> None:
         if self.cross_origin_isolated is not True:
@@ -244,32 +260,12 @@ class SecurityHeadersConfig:
         except ConfigError as error:
             findings.extend(error, prefix="hsts.")
 
-    def _check_lines(self, findings: Findings) -> None:
-        for name in self.remove:
-            if not is_token(name):
-                findings.add("remove", name, "not a header name", "write letters, digits, '-'")
-        for owner in ("overrides", "extra"):
-            for name, value in getattr(self, owner):
-                if not is_token(name):
-                    findings.add(owner, name, "not a header name", "write letters, digits, '-'")
-                elif name in _NOT_OURS:
-                    hint = "let the app send it: replacing it here would break its responses"
-                    findings.add(owner, name, "not a security header", hint)
-                elif owner == "extra" and name in _FIELDS:
-                    hint = f"give {_FIELDS[name]}"
-                    findings.add(owner, name, "has a field of its own", hint)
-                elif name == "reporting-endpoints" and value is not None:
-                    hint = "give reporting_endpoints"
-                    findings.add(owner, name, "has a field of its own", hint)
-                if value is not None or owner == "extra":
-                    _check_value(findings, owner, value)
-
     def _check_referrer(self, findings: Findings) -> None:
         value = self.referrer_policy
         words = value.split(",") if isinstance(value, str) else [value]
         for word in words:
             bare = word.strip(" ") if isinstance(word, str) else word
-            findings.check_choice("referrer_policy", bare, (None, *_REFERRER_POLICIES))
+            findings.check_choice("referrer_policy", bare, (None, *REFERRER_POLICIES))
 
     def _check_reporting(self, findings: Findings) -> None:
         known = dict(self.reporting_endpoints)
@@ -281,14 +277,6 @@ class SecurityHeadersConfig:
                     if group not in known:
                         hint = f"add {{{group!r}: 'https://...'}} to reporting_endpoints"
                         findings.add(f"{field}.report-to", group, "no endpoint of that name", hint)
-
-
-def _check_value(findings: Findings, owner: str, value: object) -> None:
-    fine = isinstance(value, str) and value and is_field_value(value)
-    if not fine:
-        reason = "no header value: servers drop the connection or answer a bare 500"
-        hint = "write latin-1 text without CR, LF, NUL, DEL or outer spaces; None removes"
-        findings.add(owner, value, reason, hint)
 
 
 def check_headers(config: SecurityHeadersConfig) -> tuple[Problem, ...]:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from asgi_security.policy.csp import ContentSecurityPolicy, build_csp
+from asgi_security.policy.csp import build_csp
+from asgi_security.policy.header_names import NAMES
 from asgi_security.policy.reporting import is_loopback_host
 
 if TYPE_CHECKING:
@@ -172,9 +173,7 @@ def build_headers(config: SecurityHeadersConfig) -> HeaderPlans:
     removed = frozenset(name.encode("ascii") for name in config.remove)
     doubled = own.intersection(_CSPS) if config.merge == "append" else frozenset[bytes]()
     policies = [
-        (name, ContentSecurityPolicy.from_value(policy))
-        for name, policy in zip(_CSPS, (config.csp, config.csp_report_only), strict=True)
-        if policy is not None
+        (NAMES[field].encode("ascii"), policy) for field, policy in config.policies().items()
     ]
 
     def build(*, secure: bool) -> HeaderPlan:

@@ -35,6 +35,8 @@ Due: TypeAlias = Literal["none", "verify", "enrol"]
 LONGEST_PRE_TOKEN_SECONDS = 300
 
 _LONGEST_ISSUER = 64
+# Those of `crypto/one_time_codes`, which a test holds equal: pillars do not know one another.
+_FEWEST_LETTERS, _MOST_LETTERS = 23, 48
 
 
 @configuration
@@ -52,7 +54,9 @@ class MfaConfig:
         enrolment_lifetime_seconds: how long a new secret waits for its first code.
         pre_token_lifetime_seconds: between the first factor and the second; 300 at most.
         pre_token_attempts: how many codes may be tried on one pre-token.
-        recovery_codes: how many there are, 120 bits each.
+        recovery_codes: how many there are.
+        recovery_code_letters: of each, at 5 bits a letter; 23 to 48, since only a digest without
+            salt is stored (ASVS 5.0 6.5.2). Codes of another length stay good.
         email_codes: whether accounts may use mailed codes; each must still choose to.
         email_code_digits: 6 to 8.
         email_code_lifetime_seconds: 600 at most (NIST SP 800-63B-4 3.1.3.2).
@@ -63,6 +67,8 @@ class MfaConfig:
         email_codes_per_hour_and_client: mails that one address can have sent.
         enforce_for_all: every account must have a second factor.
         enforce_for_tenants: the accounts of these must.
+        enforce_for_accounts_since: the accounts created at this instant or later must; 0 for all
+            whose `created_at` is known. None for none.
         is_due: the app's own rule, see `DueHook`. It cannot undo what is enforced. When it fails,
             nobody gets in.
         is_due_timeout_seconds: after which it has failed.
@@ -79,6 +85,7 @@ class MfaConfig:
     pre_token_lifetime_seconds: float = 300
     pre_token_attempts: int = 5
     recovery_codes: int = 10
+    recovery_code_letters: int = 24
     email_codes: bool = False
     email_code_digits: int = 6
     email_code_lifetime_seconds: float = 300
@@ -88,6 +95,7 @@ class MfaConfig:
     email_codes_per_hour_and_client: int = 30
     enforce_for_all: bool = False
     enforce_for_tenants: Sequence[str] = ()
+    enforce_for_accounts_since: float | None = None
     is_due: DueHook | None = None
     is_due_timeout_seconds: float = 5
     store_timeout_seconds: float = 2
@@ -107,6 +115,10 @@ class MfaConfig:
             findings.check_number(name, getattr(self, name), minimum=least, maximum=most)
         for name in ("email_codes", "enforce_for_all"):
             findings.check_boolean(name, getattr(self, name))
+        _check_letters(self.recovery_code_letters, findings)
+        if self.enforce_for_accounts_since is not None:
+            since = self.enforce_for_accounts_since
+            findings.check_number("enforce_for_accounts_since", since, minimum=0)
         rule: object = self.is_due
         if rule is not None and not callable(rule):
             findings.add("is_due", rule, "not callable", "give a function of account and visit")
@@ -143,6 +155,21 @@ def _check_issuer(issuer: object, findings: Findings) -> None:
         findings.add("issuer", issuer, "would not fit into an otpauth: URI", hint)
 
 
+def _check_letters(letters: object, findings: Findings) -> None:
+    if type(letters) is int and 0 < letters < _FEWEST_LETTERS:
+        hint = f"give at least {_FEWEST_LETTERS}; who types them is helped by the groups of four"
+        reason = f"{5 * letters} bits can be guessed from the stored digest"
+        findings.add("recovery_code_letters", letters, reason, hint)
+        return
+    findings.check_number(
+        "recovery_code_letters",
+        letters,
+        minimum=_FEWEST_LETTERS,
+        maximum=_MOST_LETTERS,
+        integer=True,
+    )
+
+
 def _check_tenants(config: MfaConfig, findings: Findings) -> None:
     given: object = config.enforce_for_tenants
     if isinstance(given, str):
@@ -156,9 +183,14 @@ def _check_tenants(config: MfaConfig, findings: Findings) -> None:
             findings.add("enforce_for_tenants", kind, "no tenant", "give their names")
 
 
-def is_enforced(config: MfaConfig, *, tenant: str | None) -> bool:
+def is_enforced(config: MfaConfig, *, tenant: str | None, created_at: float) -> bool:
     """Tell whether an account must have a second factor, whatever the app's rule says."""
-    return config.enforce_for_all or (tenant is not None and tenant in config.enforce_for_tenants)
+    since = config.enforce_for_accounts_since
+    return (
+        config.enforce_for_all
+        or (tenant is not None and tenant in config.enforce_for_tenants)
+        or (since is not None and created_at >= since)
+    )
 
 
 def has_factor(methods: Collection[str]) -> bool:

@@ -34,6 +34,12 @@ _MAX_ORIGIN_BYTES = 64 + len("://") + _MAX_HOST_CHARACTERS + len(":65535")
 _MAX_PORT = 65535
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _PAGE_SCHEMES = {"ws": "http", "wss": "https"}
+_TARGET_SCHEMES = {
+    "http": ("http", "ws"),
+    "https": ("https", "wss"),
+    "ws": ("ws",),
+    "wss": ("wss",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,22 @@ class OriginPattern:
         if host == "localhost" or host.endswith(".localhost") or host == "[::1]":
             return True
         return host.startswith("127.") and is_ip_address(host)
+
+    @property
+    def has_nameable_host(self) -> bool:
+        """Whether a CSP can name the host: no IPv6 address, no name that ends in a dot."""
+        return not self.host.startswith("[") and not self.host.endswith(".")
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The CSP sources that match just these origins, as targets of fetch and of WebSockets.
+
+        None for schemes by which a page connects to no server, such as those of extensions. A
+        source of https never matches wss (CSP Level 3 section 6.7.2.8), so each has its own.
+        """
+        names = f"*.{self.host}" if self.subdomains else self.host
+        port = ":*" if self.any_port else "" if self.port is None else f":{self.port}"
+        return tuple(f"{scheme}://{names}{port}" for scheme in _TARGET_SCHEMES.get(self.scheme, ()))
 
 
 def parse_origin(raw: bytes) -> Origin | None:

@@ -100,7 +100,8 @@ API: Final[Mapping[str, Any]] = MappingProxyType(
     }
 )
 """What `api()` sends otherwise than `practical()`. CORP stays `same-origin`, which blocks nobody
-who asks by CORS; an API whose images others embed gives `"cross-origin"`."""
+who asks by CORS, unless `harden` is given a CORS policy for everyone; an API whose images others
+embed gives `"cross-origin"`."""
 
 
 def read_permissions(value: object) -> PermissionsPolicy:

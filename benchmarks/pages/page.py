@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.pages.drawing import show_number
-from benchmarks.pages.notes import LEFT_OUT, REASONS
+from benchmarks.pages.notes import LEFT_OUT, OVER_BUDGET, REASONS
 from benchmarks.pages.stores import write_stores
 from benchmarks.pages.tables import build_table
 from benchmarks.rows import BARE, OURS
@@ -141,6 +141,21 @@ def write_slower(document: Mapping[str, Any]) -> str:
     return "## Where ours is slower\n\n" + ("\n".join(lines) or "Nowhere in this run.")
 
 
+def write_over_budget(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write plainly which budgets are not met, and where the time goes."""
+    lines = []
+    for row in rows:
+        over = [
+            f"{side['ratio']['median']:.3f} of {side['name']}, {side['budget']:.3f} allowed"
+            for side in row["sides"]
+            if side["met"] is False
+        ]
+        if over:
+            reasons = [text for case, text in OVER_BUDGET.items() if row["case"].startswith(case)]
+            lines.append(f"* **{row['case']}**: {'; '.join(over)}. {(reasons or [_NO_REASON])[0]}")
+    return "## Over budget\n\n" + ("\n".join(lines) or "Nothing in this run.")
+
+
 def write_servers(rows: Sequence[Mapping[str, Any]], effort: Mapping[str, Any]) -> str:
     """Write what each variant keeps of the bare app's throughput."""
     lines: list[tuple[str, ...]] = []
@@ -229,5 +244,6 @@ def write_page(document: Mapping[str, Any]) -> str:
         parts.append(write_stores(document))
     if "instructions" in document:
         parts.append(write_instructions(document["instructions"], document["instructions_faults"]))
-    parts += [write_slower(document), write_left_out()]
+    parts += [write_over_budget(document.get("rows", ())), write_slower(document)]
+    parts.append(write_left_out())
     return "\n\n".join(parts) + "\n"

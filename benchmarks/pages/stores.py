@@ -16,12 +16,16 @@ _NO_REASON = "No good reason is known: it is a thing to mend."
 _TOLD = """\
 ## Stores
 
-Each backend is filled with {keys} keys of every facet, through its own operations, 256 at once.
-Redis and PostgreSQL run on the same machine as the process that asks, so that asking and answering
-share its processors; with one at once a number is the whole wait, with more it holds the wait for
-the others too. The room of a key is resident memory for *memory*, the file for *sqlite*,
-`used_memory` for *redis*, and tables with their indices for *postgres*. A dash is a facet whose
-rows the server itself removes."""
+Each backend is filled with {keys} keys of every facet{fewer}. *memory* and *redis* are filled
+through their own operations, 256 at once; the tables of *sqlite* and *postgres* in bulk, with the
+rows that their operations write, and after each filling operations read some of them back. The
+audit log is filled by appends of 100 records to one chain, and asked for appends to chains of their
+own, as of one chain only one append at a time succeeds. What was filled in is frozen away from
+Python's garbage collector. Redis and PostgreSQL run on the same machine as the process that asks,
+so that asking and answering share its processors; with one at once a number is the whole wait, with
+more it holds the wait for the others too. The room of a key is resident memory for *memory*, the
+file for *sqlite*, `used_memory` for *redis*, and tables with their indices for *postgres*. A dash
+is a facet of which nothing expires, or whose rows the server itself removes."""
 
 
 def list_curves(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list[float | None]]]:
@@ -45,6 +49,29 @@ def list_curves(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, lis
 def find_sizes(results: Sequence[Mapping[str, Any]]) -> list[int]:
     """Find the sizes that were measured."""
     return sorted({size for result in results for size in result["sizes"]})
+
+
+def find_lasts(results: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Find the last size of each facet.
+
+    >>> find_lasts([{"asked": [{"facet": "audit", "size": 10}, {"facet": "audit", "size": 100}]}])
+    {'audit': 100}
+    """
+    lasts: dict[str, int] = {}
+    for one in (one for result in results for one in result["asked"]):
+        lasts[one["facet"]] = max(one["size"], lasts.get(one["facet"], 0))
+    return lasts
+
+
+def _tell_fewer(results: Sequence[Mapping[str, Any]]) -> str:
+    """Tell which facets have fewer keys than the last size of the run."""
+    last = max(find_sizes(results), default=0)
+    fewer = {facet: size for facet, size in find_lasts(results).items() if size < last}
+    told = [
+        f"{size:,} of {', '.join(f'*{facet}*' for facet in fewer if fewer[facet] == size)}"
+        for size in dict.fromkeys(fewer.values())
+    ]
+    return f", but only {' and '.join(told)}" if told else ""
 
 
 def name_store_drawing(curve: str) -> str:
@@ -74,16 +101,23 @@ def _write_asked(results: Sequence[Mapping[str, Any]]) -> str:
     for result in results:
         name = result["backend"]
         if result["absent"] or result["fault"]:
-            lines.append((name, result["absent"] or result["fault"], *[""] * len(counts)))
-        told: dict[str, dict[int, str]] = {}
+            lines.append((name, result["absent"] or result["fault"], "", *[""] * len(counts)))
+        told: dict[tuple[str, str], dict[int, str]] = {}
+        lasts = find_lasts([result])
         for one in result["asked"]:
-            if one["size"] == result["sizes"][-1]:
+            if one["size"] == lasts[one["facet"]]:
                 shown = f"{show_number(one['p50_us'])} / {show_number(one['p99_us'])}"
-                told.setdefault(f"{one['facet']} {one['operation']}", {})[one["at_once"]] = shown
-        for operation, cells in told.items():
-            lines.append((name, operation, *[cells.get(count, "-") for count in counts]))
+                head = (f"{one['facet']} {one['operation']}", f"{one['size']:,}")
+                told.setdefault(head, {})[one["at_once"]] = shown
+        for head, cells in told.items():
+            lines.append((name, *head, *[cells.get(count, "-") for count in counts]))
             name = ""
-    headings = ("backend", "operation", *[f"{count} at once, p50 / p99 us" for count in counts])
+    headings = (
+        "backend",
+        "operation",
+        "keys",
+        *[f"{count} at once, p50 / p99 us" for count in counts],
+    )
     return build_table(headings, lines)
 
 
@@ -97,10 +131,13 @@ def _write_room(results: Sequence[Mapping[str, Any]]) -> str:
             costs = ("-", "-")
             if sweep is not None:
                 costs = (show_number(sweep["us_per_row"]), show_number(sweep["longest_ms"]))
-            numbers = (show_number(one["bytes_per_key"]), show_number(one["per_second"]))
+            numbers = (
+                *(f"{one['keys']:,}", show_number(one["bytes_per_key"])),
+                show_number(one["per_second"]),
+            )
             lines.append((name, one["facet"], *numbers, *costs))
             name = ""
-    headings = ("backend", "facet", "bytes a key", "filled a second", "swept, us a row")
+    headings = ("backend", "facet", "keys", "bytes a key", "filled a second", "swept, us a row")
     return build_table((*headings, "longest batch of 500, ms"), lines)
 
 
@@ -163,7 +200,8 @@ def write_stores(document: Mapping[str, Any]) -> str:
     """Write what an operation takes, how that grows, what room a key takes, and the peers."""
     results = document["stores"]
     sizes = find_sizes(results)
-    parts = [_TOLD.format(keys=f"{sizes[-1]:,}" if sizes else "no"), _write_asked(results)]
+    keys = f"{sizes[-1]:,}" if sizes else "no"
+    parts = [_TOLD.format(keys=keys, fewer=_tell_fewer(results)), _write_asked(results)]
     parts += [f"![lines](benchmarks/{name_store_drawing(name)})" for name in list_curves(results)]
     parts += [_write_growth(document["stores_growth"]), _write_room(results)]
     parts.append(_write_duels(document["stores_duels"]))

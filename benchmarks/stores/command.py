@@ -1,7 +1,9 @@
-"""Runs `python -m benchmarks stores`: every operation of every backend beside a million keys.
+"""Runs `python -m benchmarks stores`: the operations of every backend beside a million keys.
 
-Each backend is filled in a process of its own, facet by facet, through its own operations. Redis
-is a server started for the run; PostgreSQL is the one that `ASGI_SECURITY_TEST_POSTGRES_URL` names.
+Each backend is filled in a process of its own, facet by facet: SQL tables in bulk, and the others
+through their own operations. Accounts, refresh families, API keys and audit records are at most
+100 000. Redis is a server started for the run; PostgreSQL is the one that
+`ASGI_SECURITY_TEST_POSTGRES_URL` names.
 """
 
 from __future__ import annotations

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from benchmarks.measure import compute_quartiles, compute_ratio
 from benchmarks.rows import silence
 from benchmarks.stores.filling import MICROSECONDS, ask_all
-from benchmarks.stores.operations import KEPT_SECONDS, build_digest, build_keys, build_session
+from benchmarks.stores.operations import KEPT_SECONDS, build_digest, build_keys
 from benchmarks.stores.places import MissingError, provide
+from benchmarks.stores.session_operations import build_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.stores.operations import KEPT_SECONDS, PLANS, Turn
+from benchmarks.stores.bulk import build_rows
+from benchmarks.stores.operations import KEPT_SECONDS, Turn
+from benchmarks.stores.plans import PLANS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -24,6 +26,7 @@ _FILL_AT_ONCE = 256
 _WARM_FROM = 1_000_000_000
 _FRESH_FROM = 2_000_000_000
 _SWEEP_BATCH = 500
+_READ_BACK = 100
 MICROSECONDS = 1e6
 
 
@@ -33,7 +36,8 @@ class StoresEffort:
 
     `sizes` are keys of each facet. `calls` is how often an operation is asked, by how many ask at
     once; all but one at once only at the last size. `batches` bounds a sweep, `rounds` a duel of
-    `duel_calls` for each side.
+    `duel_calls` for each side. `small` are the keys of each facet in the store that the last size
+    is compared with; `warm_keys` go into each before anything is timed.
     """
 
     sizes: tuple[int, ...]
@@ -41,6 +45,8 @@ class StoresEffort:
     batches: int
     rounds: int
     duel_calls: int
+    small: int = 10_000
+    warm_keys: int = _FILL_AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What a key of a facet takes, and how fast they went in, 256 at once."""
+    """What a key of a facet takes, and how fast they went in, in bulk where the place can."""
 
     facet: str
     keys: int
@@ -104,6 +110,11 @@ class StoreResult:
     absent: str = ""
     fault: str = ""
 
+    @property
+    def lasts(self) -> dict[str, int]:
+        """The last size of each facet: of some it is below the last one of the run."""
+        return {one.facet: one.size for one in sorted(self.asked, key=lambda one: one.size)}
+
 
 def compute_quantile(ordered: Sequence[float], part: float) -> float:
     """Compute the number below which that part of them lies.
@@ -132,11 +143,11 @@ async def ask_all(acts: Iterator[Callable[[], Awaitable[object]]], at_once: int)
 class Measurement:
     """A store on its way from empty to its last size."""
 
-    def __init__(self, place: Place, effort: StoresEffort) -> None:
+    def __init__(self, place: Place, effort: StoresEffort, *, now: float | None = None) -> None:
         self._place = place
         self._store: Store = place.store
         self._effort = effort
-        self._now = time.time()
+        self._now = time.time() if now is None else now
         self._fresh = _FRESH_FROM
         self._chance = random.Random(_SEED)  # noqa: S311 -- an order, not a secret
         self.asked: list[Asked] = []
@@ -144,18 +155,44 @@ class Measurement:
     async def warm_up(self) -> None:
         """Open all connections, start all threads, and prepare the statements."""
         for plan in PLANS.values():
-            await self.fill(plan, _WARM_FROM, _WARM_FROM + _FILL_AT_ONCE)
+            await self._operate(plan, _WARM_FROM, _WARM_FROM + self._effort.warm_keys)
 
-    async def fill(self, plan: FacetPlan, begin: int, end: int) -> float:
-        """Put in the keys of these numbers; how many went in a second."""
-        turns = (Turn(number, 0, self._now) for number in range(begin, end))
-        acts = (partial(plan.fill, self._store, turn) for turn in turns)
+    async def fill(self, facet: str, begin: int, end: int) -> float:
+        """Put in the keys of these numbers; how many went in a second.
+
+        Raises:
+            LookupError: The store does not read what was put in.
+        """
+        plan, load = PLANS[facet], self._place.load
+        rows = build_rows(facet, has_arrays=self._place.has_arrays) if load is not None else None
         gc.disable()  # it would walk through a growing heap over and over
         began = time.perf_counter()
-        await ask_all(acts, _FILL_AT_ONCE)
+        if load is None or rows is None:
+            await self._operate(plan, begin, end)
+        else:
+            await load(rows, (rows.build(number, self._now) for number in range(begin, end)))
         took = time.perf_counter() - began
+        # Nor shall it while operations are timed: what was put in stays, and is not looked through.
+        gc.freeze()
         gc.enable()
+        await self._read_back(facet, begin, end)
         return (end - begin) / took
+
+    async def _operate(self, plan: FacetPlan, begin: int, end: int) -> None:
+        turns = (
+            Turn(number, 0, self._now, until=min(number + plan.batch, end))
+            for number in range(begin, end, plan.batch)
+        )
+        await ask_all((partial(plan.fill, self._store, turn) for turn in turns), plan.fill_at_once)
+
+    async def _read_back(self, facet: str, begin: int, end: int) -> None:
+        """Read some of the keys of these numbers, the first and the last among them."""
+        plan = PLANS[facet]
+        chosen = self._chance.sample(range(begin, end), min(_READ_BACK, end - begin))
+        for number in {begin, *chosen, end - 1}:
+            turn = Turn(number, 0, self._now)
+            if await plan.read(self._store, turn) != plan.expect(turn):
+                raise LookupError(f"{facet}: key {number} does not read as it was put in")
 
     async def ask(self, facet: str, plan: FacetPlan, size: int, at_once: int, calls: int) -> None:
         """Ask every operation of a facet, one after the other, and keep what is found."""

@@ -7,16 +7,16 @@ numbers are of keys that were filled in; *fresh* ones of keys that a turn makes,
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from asgi_security.storage.protocols import (
     Admitted,
     AttemptKey,
     AttemptRecord,
+    AttemptStatus,
     LockoutSchedule,
     Outcome,
-    SessionRecord,
     ThrottleRule,
 )
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 KEPT_SECONDS = 86_400.0
 """How long a filled key says something: longer than any run."""
 
-_SESSIONS_OF_USER = 4
-_APART = 1024
-"""The sessions of a user are filled in so far apart: who logs in four times at once waits."""
-_SCHEDULE = LockoutSchedule(
+KIND = "code"
+"""Of the one-time values."""
+SCHEDULE = LockoutSchedule(
     threshold=1000, window_seconds=KEPT_SECONDS, cooldowns_seconds=(30.0, 60.0, 120.0)
 )
-_RULE = ThrottleRule(limit=1000, window_seconds=KEPT_SECONDS)
-_DATA = b'{"user":"ada","cart":[1,2,3],"csrf":"0123456789abcdef0123456789abcdef"}'
+RULE = ThrottleRule(limit=1000, window_seconds=KEPT_SECONDS)
+DATA = b'{"user":"ada","cart":[1,2,3],"csrf":"0123456789abcdef0123456789abcdef"}'
+AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
 @dataclass(slots=True)
@@ -49,6 +49,8 @@ class Turn:
     now: float
     notes: dict[str, Any] = field(default_factory=dict)
     """What one operation leaves for the next."""
+    until: int = 0
+    """The end of the numbers that a fill puts in at once, from `walked` on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,25 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class FacetPlan:
-    """How one key is made, and what is asked of it then."""
+    """How one key is made, and what is asked of it then.
+
+    `read` asks the store for the key of `walked`, and answers `expect` whichever way it was filled
+    in. `most_keys` bounds a facet below the sizes of a run. A `batch` of keys is put in by one
+    fill, of which `fill_at_once` are under way.
+    """
 
     fill: Act
+    read: Act
+    expect: Callable[[Turn], object]
     operations: tuple[Operation, ...]
+    most_keys: int | None = None
+    batch: int = 1
+    fill_at_once: int = 256
+
+    def limit_sizes(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the sizes of a run that this facet is filled to."""
+        most = sizes[-1] if self.most_keys is None else min(self.most_keys, sizes[-1])
+        return (*[size for size in sizes if size < most], most)
 
 
 def build_digest(number: int) -> bytes:
@@ -75,32 +92,7 @@ def build_digest(number: int) -> bytes:
 
 def build_keys(number: int, *, kind: str = "account") -> tuple[AttemptKey, ...]:
     """Build the one key of an attempt."""
-    return (AttemptKey(kind, build_digest(number), _SCHEDULE, forgets_on_success=True),)
-
-
-def name_user(number: int) -> str:
-    """Name the user of a session that was filled in.
-
-    >>> [name_user(number) for number in (0, 1, 1024, 3072, 4096)]
-    ['user-0', 'user-1', 'user-0', 'user-0', 'user-1024']
-    """
-    block, place = divmod(number, _APART * _SESSIONS_OF_USER)
-    return f"user-{block * _APART + place % _APART}"
-
-
-def build_session(number: int, now: float, user: str) -> SessionRecord:
-    """Build one of the sessions of a user."""
-    return SessionRecord(
-        digest=build_digest(number),
-        handle=f"handle-{number}",
-        user=user,
-        data=_DATA,
-        created_at=now,
-        seen_at=now,
-        idle_expires_at=now + KEPT_SECONDS,
-        absolute_expires_at=now + KEPT_SECONDS,
-        user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-    )
+    return (AttemptKey(kind, build_digest(number), SCHEDULE, forgets_on_success=True),)
 
 
 async def charge(store: Store, turn: Turn) -> object:
@@ -124,15 +116,18 @@ def _fail_fresh(store: Store, turn: Turn) -> Awaitable[object]:
     return store.attempts.add_failure(build_keys(turn.fresh), now=turn.now)
 
 
+def _read_status(store: Store, turn: Turn) -> Awaitable[object]:
+    return store.attempts.status(build_keys(turn.walked), now=turn.now)
+
+
 _ATTEMPTS = FacetPlan(
     fill=lambda store, turn: store.attempts.add_failure(build_keys(turn.walked), now=turn.now),
+    read=_read_status,
+    expect=lambda turn: (AttemptStatus(1, turn.now, locked=False, locked_until=None),),
     operations=(
         Operation("charge", charge),
         Operation("settle", _settle),
-        Operation(
-            "status",
-            lambda store, turn: store.attempts.status(build_keys(turn.walked), now=turn.now),
-        ),
+        Operation("status", _read_status),
         Operation(
             "history",
             lambda store, turn: store.attempts.history(account=build_digest(turn.walked), limit=10),
@@ -146,6 +141,10 @@ _REVOCATIONS = FacetPlan(
     fill=lambda store, turn: store.revocations.revoke(
         build_digest(turn.walked), expires_at=turn.now + KEPT_SECONDS
     ),
+    read=lambda store, turn: store.revocations.is_revoked(
+        (build_digest(turn.walked),), now=turn.now
+    ),
+    expect=lambda _: True,
     operations=(
         Operation(
             "is_revoked",
@@ -172,93 +171,31 @@ _REVOCATIONS = FacetPlan(
 )
 
 
-def _name_fresh(turn: Turn) -> str:
-    return f"fresh-{turn.fresh}"
-
-
-def _build_fresh(turn: Turn) -> SessionRecord:
-    return build_session(turn.fresh, turn.now, _name_fresh(turn))
-
-
-def _create(store: Store, turn: Turn) -> Awaitable[object]:
-    return store.sessions.create(_build_fresh(turn), now=turn.now, limit=_SESSIONS_OF_USER)
-
-
-def _save(store: Store, turn: Turn) -> Awaitable[object]:
-    return store.sessions.save(_build_fresh(turn), now=turn.now)
-
-
-def _touch(store: Store, turn: Turn) -> Awaitable[object]:
-    later = turn.now + 1
-    return store.sessions.touch(
-        build_digest(turn.fresh),
-        seen_at=later,
-        idle_expires_at=later + KEPT_SECONDS,
-        now=turn.now,
-    )
-
-
-def _replace(store: Store, turn: Turn) -> Awaitable[object]:
-    fresh = _build_fresh(turn)
-    record = replace(fresh, digest=fresh.digest[::-1], version=2)
-    return store.sessions.replace(fresh.digest, record, now=turn.now)
-
-
-def _delete_handle(store: Store, turn: Turn) -> Awaitable[object]:
-    return store.sessions.delete_handle(_name_fresh(turn), _build_fresh(turn).handle)
-
-
-def _delete_for(store: Store, turn: Turn) -> Awaitable[object]:
-    return store.sessions.delete_for(_name_fresh(turn))
-
-
-_SESSIONS = FacetPlan(
-    fill=lambda store, turn: store.sessions.create(
-        build_session(turn.walked, turn.now, name_user(turn.walked)),
-        now=turn.now,
-        limit=_SESSIONS_OF_USER,
-    ),
-    operations=(
-        Operation(
-            "load",
-            lambda store, turn: store.sessions.load(build_digest(turn.walked), now=turn.now),
-        ),
-        Operation(
-            "list_for",
-            lambda store, turn: store.sessions.list_for(name_user(turn.walked), now=turn.now),
-        ),
-        Operation("create", _create),
-        Operation("save", _save),
-        Operation("touch", _touch),
-        Operation("replace", _replace),
-        Operation(
-            "delete",
-            lambda store, turn: store.sessions.delete(build_digest(turn.fresh)[::-1]),
-        ),
-        Operation("delete_handle", _delete_handle, prepare=_create),
-        Operation("delete_for", _delete_for, prepare=_create),
-    ),
-)
-
-
 def _put(store: Store, number: int, now: float) -> Awaitable[object]:
-    return store.once.put(
-        "code", build_digest(number), _DATA, expires_at=now + KEPT_SECONDS, now=now
-    )
+    return store.once.put(KIND, build_digest(number), DATA, expires_at=now + KEPT_SECONDS, now=now)
+
+
+async def _take_and_put(store: Store, turn: Turn) -> object:
+    """Read a value in the only way there is, and put it back."""
+    found = await store.once.take(KIND, build_digest(turn.walked), now=turn.now)
+    await _put(store, turn.walked, turn.now)
+    return found
 
 
 _ONCE = FacetPlan(
     fill=lambda store, turn: _put(store, turn.walked, turn.now),
+    read=_take_and_put,
+    expect=lambda _: DATA,
     operations=(
         Operation("put", lambda store, turn: _put(store, turn.fresh, turn.now)),
         Operation(
             "take",
-            lambda store, turn: store.once.take("code", build_digest(turn.fresh), now=turn.now),
+            lambda store, turn: store.once.take(KIND, build_digest(turn.fresh), now=turn.now),
         ),
         Operation(
             "claim",
             lambda store, turn: store.once.claim(
-                "code", build_digest(turn.fresh), expires_at=turn.now + KEPT_SECONDS, now=turn.now
+                KIND, build_digest(turn.fresh), expires_at=turn.now + KEPT_SECONDS, now=turn.now
             ),
         ),
     ),
@@ -267,16 +204,26 @@ _ONCE = FacetPlan(
 
 def throttle(store: Store, turn: Turn) -> Awaitable[object]:
     """Take a unit of a quota that has been used before."""
-    return store.throttles.take(build_digest(turn.walked), _RULE, now=turn.now)
+    return store.throttles.take(build_digest(turn.walked), RULE, now=turn.now)
 
 
-_THROTTLES = FacetPlan(fill=throttle, operations=(Operation("take", throttle),))
+async def _count_remaining(store: Store, turn: Turn) -> object:
+    """Take nothing of a quota; what is left of it then."""
+    state = await store.throttles.take(build_digest(turn.walked), RULE, now=turn.now, cost=0)
+    return state.remaining
 
-PLANS: Mapping[str, FacetPlan] = {
+
+_THROTTLES = FacetPlan(
+    fill=throttle,
+    read=_count_remaining,
+    expect=lambda _: RULE.limit - 1,
+    operations=(Operation("take", throttle),),
+)
+
+REQUEST_PLANS: Mapping[str, FacetPlan] = {
     "attempts": _ATTEMPTS,
     "revocations": _REVOCATIONS,
-    "sessions": _SESSIONS,
     "once": _ONCE,
     "throttles": _THROTTLES,
 }
-"""By the name of the facet. A facet that has no plan is not filled."""
+"""By the name of the facet."""

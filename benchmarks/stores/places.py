@@ -7,23 +7,27 @@ import os
 import secrets
 import shutil
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from asgi_security.storage.protocols import Store
+    from benchmarks.stores.bulk import Rows
 
 TIMEOUT_SECONDS = 60.0
 """Far above what any operation takes: a run tells how long one takes, and must not end there."""
 
 _PATIENCE_SECONDS = 20.0
+_ROWS_OF_TRANSACTION = 100_000
 
 
 class MissingError(Exception):
@@ -38,6 +42,12 @@ class Place:
     count_bytes: Callable[[], int]
     url: str
     """For the peers of the same server."""
+    load: Callable[[Rows, Iterator[tuple[object, ...]]], Awaitable[None]] | None = None
+    """Puts rows into the tables of an open store; None where operations are as fast."""
+    schema: str = ""
+    """Where the tables are, if not in a file of their own."""
+    has_arrays: bool = False
+    """Whether a list is stored as one, and not as JSON."""
 
 
 def read_resident_bytes() -> int:
@@ -60,6 +70,10 @@ def provide_memory(most_rows: int) -> Iterator[Place]:
         max_sessions=most_rows,
         max_values=most_rows,
         max_throttles=most_rows,
+        max_families=most_rows,
+        max_accounts=most_rows,
+        max_api_keys=most_rows,
+        max_audit_records=most_rows,
     )
     yield Place(store, read_resident_bytes, "")
 
@@ -79,7 +93,19 @@ def provide_sqlite() -> Iterator[Place]:
                 if (found := path.with_name(path.name + suffix)).exists()
             )
 
-        yield Place(SqliteStore(path, timeout_seconds=TIMEOUT_SECONDS), count, str(path))
+        async def load(rows: Rows, records: Iterator[tuple[object, ...]]) -> None:
+            # No reader of the run waits, and a run that is cut off leaves no file behind.
+            with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+                connection.execute("PRAGMA synchronous = OFF")
+                connection.execute("PRAGMA cache_size = -262144")  # KiB
+                while batch := list(islice(records, _ROWS_OF_TRANSACTION)):
+                    connection.execute("BEGIN IMMEDIATE")
+                    connection.executemany(rows.insertion, batch)
+                    connection.execute("COMMIT")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+        store = SqliteStore(path, timeout_seconds=TIMEOUT_SECONDS)
+        yield Place(store, count, str(path), load)
 
 
 def _find_free_port() -> int:
@@ -178,8 +204,19 @@ def provide_postgres(url: str) -> Iterator[Place]:
         "WHERE c.relnamespace = to_regnamespace($1) AND c.relkind = 'r'"
     )
     store = PostgresStore(url, schema=schema, timeout_seconds=TIMEOUT_SECONDS, events=discard_event)
+
+    async def load(rows: Rows, records: Iterator[tuple[object, ...]]) -> None:
+        connection = await asyncpg.connect(url, timeout=_PATIENCE_SECONDS)
+        try:
+            await connection.copy_records_to_table(
+                rows.table, schema_name=schema, columns=rows.columns, records=records
+            )
+            await connection.execute(f'ANALYZE "{schema}".{rows.table}')
+        finally:
+            await connection.close()
+
     try:
-        yield Place(store, lambda: int(run(sizes, schema)), url)
+        yield Place(store, lambda: int(run(sizes, schema)), url, load, schema, has_arrays=True)
     finally:
         run(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
 

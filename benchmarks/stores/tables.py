@@ -32,18 +32,20 @@ def _build(title: str, *headings: str) -> Table:
 def build_asked_table(results: Sequence[StoreResult]) -> Table:
     """Build the table of every operation at the last size."""
     table = _build(
-        "Each operation beside the last size", "backend", "operation", "at once", "p50 us", "p99 us"
+        "Each operation beside the last size", "backend", "operation", "keys", "at once", "p50 us"
     )
-    table.add_column("a second")
+    for heading in ("p99 us", "a second"):
+        table.add_column(heading)
     for result in results:
         name = result.backend
         if result.absent or result.fault:
             table.add_row(name, f"[yellow]{result.absent}[/yellow][red]{result.fault}[/red]")
+        lasts = result.lasts
         for one in result.asked:
-            if one.size == result.sizes[-1]:
+            if one.size == lasts[one.facet]:
                 label = f"{one.facet} {one.operation}"
                 numbers = (f"{one.p50_us:.1f}", f"{one.p99_us:.1f}", f"{one.per_second:.0f}")
-                table.add_row(name, label, str(one.at_once), *numbers)
+                table.add_row(name, label, f"{one.size:,}", str(one.at_once), *numbers)
                 name = ""
         table.add_section()
     return table

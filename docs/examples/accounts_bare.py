@@ -34,7 +34,20 @@ async def build_page(path: str) -> tuple[int, bytes, bytes]:
     return 404, b"text/plain", b"no such page"
 
 
+async def live(receive, send):
+    """Close what is open when the server stops (the lifespan of the ASGI specification)."""
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await auth.drain()  # mails that are under way
+    await auth.store.aclose()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
 async def pages(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await live(receive, send)
+        return
     if scope["type"] != "http":
         raise RuntimeError(f"no {scope['type']} here")
     status, content_type, body = await build_page(scope["path"])

@@ -59,4 +59,24 @@ settings.configure(
 )
 django.setup()
 
-app = auth.harden(mount_auth(get_asgi_application(), auth), headers=SecurityHeadersConfig.strict())
+pages = get_asgi_application()
+
+
+async def live(receive, send):
+    """Close what is open when the server stops, of which Django hears nothing."""
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await auth.drain()  # mails that are under way
+    await auth.store.aclose()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+async def site(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await live(receive, send)
+    else:
+        await pages(scope, receive, send)
+
+
+app = auth.harden(mount_auth(site, auth), headers=SecurityHeadersConfig.strict())

@@ -6,13 +6,15 @@ Then open http://127.0.0.1:8000/ - mails are printed where uvicorn runs.
 
 import os
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from asgi_security import Principal, SecurityHeadersConfig, SqliteStore
-from asgi_security.auth import Auth, auth_pages
+from asgi_security.auth import Auth, add_openapi, auth_pages
 from asgi_security.flows.sending import ConsoleSender
 from asgi_security.guards import requires
 
@@ -28,8 +30,17 @@ auth = Auth(
     secure=SITE.startswith("https:"),
 )
 
-api = FastAPI()
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await auth.drain()  # mails that are under way
+    await auth.store.aclose()
+
+
+api = FastAPI(lifespan=lifespan)
 api.mount("/auth", auth_pages(auth))
+add_openapi(api, auth)  # /openapi.json and /docs list the accounts, too
 
 
 @api.get("/", response_class=HTMLResponse)

@@ -37,4 +37,10 @@ async def me() -> str:
     return f"you are {current().principal.subject}"
 
 
-app = auth.harden(mount_auth(Litestar([home, me]), auth), headers=SecurityHeadersConfig.strict())
+async def close() -> None:
+    await auth.drain()  # mails that are under way
+    await auth.store.aclose()
+
+
+site = Litestar([home, me], on_shutdown=[close])
+app = auth.harden(mount_auth(site, auth), headers=SecurityHeadersConfig.strict())

@@ -41,4 +41,10 @@ async def me() -> str:
     return f"you are {current().principal.subject}"
 
 
+@app.after_serving
+async def close() -> None:
+    await auth.drain()  # mails that are under way
+    await auth.store.aclose()
+
+
 app.asgi_app = auth.harden(mount_auth(app.asgi_app, auth), headers=SecurityHeadersConfig.strict())

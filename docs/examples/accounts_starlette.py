@@ -6,6 +6,8 @@ Then open http://127.0.0.1:8000/ - mails are printed where uvicorn runs.
 
 import os
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -30,6 +32,13 @@ auth = Auth(
 )
 
 
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    yield
+    await auth.drain()  # mails that are under way
+    await auth.store.aclose()
+
+
 async def home(request: Request) -> Response:
     return HTMLResponse('<a href="/auth/login?next=/me">Log in</a>')
 
@@ -39,7 +48,7 @@ async def me(request: Request) -> Response:
     return PlainTextResponse(f"you are {current().principal.subject}")
 
 
+routes = [Route("/", home), Route("/me", me), Mount("/auth", auth_pages(auth))]
 app = auth.harden(
-    Starlette(routes=[Route("/", home), Route("/me", me), Mount("/auth", auth_pages(auth))]),
-    headers=SecurityHeadersConfig.strict(),
+    Starlette(routes=routes, lifespan=lifespan), headers=SecurityHeadersConfig.strict()
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ from tests.browsers.certificates import write_identity
 from tests.browsers.driving import Browser, find_executable
 from tests.browsers.examples import EXAMPLE_HOST
 from tests.browsers.network import Network
-from tests.browsers.sites import build_sites
+from tests.browsers.sites import MEMBERS_HOST, PROVIDER_HOST, build_sites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +28,8 @@ KINDS = [
 @pytest.fixture(scope="session")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     apps = build_sites()
-    identity = write_identity(tmp_path_factory.mktemp("identity"), [*apps, EXAMPLE_HOST])
+    hosts = [*apps, EXAMPLE_HOST, MEMBERS_HOST, PROVIDER_HOST]
+    identity = write_identity(tmp_path_factory.mktemp("identity"), hosts)
     network = Network(apps, identity)
     network.start()
     yield network
@@ -38,10 +40,27 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 def browser(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, network: Network
 ) -> Iterator[Browser]:
-    executable = find_executable(request.param)
-    profile = tmp_path_factory.mktemp(request.param) / "profile"
+    with start_browser(request.param, tmp_path_factory, network) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def scriptless(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, network: Network
+) -> Iterator[Browser]:
+    """Yield a browser that runs no scripts of pages."""
+    with start_browser(request.param, tmp_path_factory, network, scriptless=True) as browser:
+        yield browser
+
+
+@contextmanager
+def start_browser(
+    kind: str, folders: pytest.TempPathFactory, network: Network, *, scriptless: bool = False
+) -> Iterator[Browser]:
+    profile = folders.mktemp(kind) / "profile"
     profile.mkdir()
-    browser = Browser(request.param, executable, profile, network)
+    executable = find_executable(kind)
+    browser = Browser(kind, executable, profile, network, scriptless=scriptless)
     yield browser
     browser.close()
 

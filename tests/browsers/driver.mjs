@@ -11,6 +11,7 @@ import { PNG } from 'pngjs';
 import puppeteer from 'puppeteer-core';
 
 const LIMIT_MS = 20_000;
+const PAUSE_MS = 20;
 
 const [kind, executablePath, profile, proxyPort, keyHash, mode] = process.argv.slice(2);
 const scriptless = mode === 'scriptless';
@@ -18,6 +19,9 @@ const scriptless = mode === 'scriptless';
 const CHROMIUM_FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
+  // What only costs time here: nobody looks, and no test goes back.
+  '--disable-software-rasterizer',
+  '--disable-features=PaintHolding,BackForwardCache',
   '--disable-quic',
   '--disable-dev-shm-usage',
   '--no-first-run',
@@ -95,6 +99,10 @@ function find(xpath) {
   return `document.evaluate(${JSON.stringify(xpath)}, document, null, 9, null).singleNodeValue`;
 }
 
+function pause() {
+  return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+}
+
 // By the keyboard, and not by puppeteer's clicks and selectors: in Firefox without script, what
 // those run in the page never comes to an end.
 async function focus(name, xpath) {
@@ -129,7 +137,9 @@ const commands = {
   },
   async type({ name, xpath, text }) {
     await focus(name, xpath);
-    await pages.get(name).page.keyboard.type(text);
+    const { keyboard } = pages.get(name).page;
+    // At once, where that is a command of the browser: in Firefox it is a script of the page.
+    await (kind === 'chromium' ? keyboard.sendCharacter(text) : keyboard.type(text));
   },
   async press({ name, xpath }) {
     await focus(name, xpath);
@@ -142,6 +152,16 @@ const commands = {
     const arrived = page.waitForNavigation({ waitUntil: 'load' });
     const [response] = await Promise.all([arrived, page.keyboard.press('Enter')]);
     return { ...describe(response), url: page.url() };
+  },
+  // Waits for a page that comes by itself.
+  async reach({ name, start }) {
+    const { page } = pages.get(name);
+    for (const end = Date.now() + LIMIT_MS; Date.now() < end; await pause()) {
+      if (!page.url().startsWith(start)) continue;
+      const state = await page.evaluate('document.readyState').catch(() => 'going');
+      if (state === 'complete') return page.url();
+    }
+    throw new Error(`still at ${page.url()}`);
   },
   // Reads the QR code that an element looks like on the screen.
   async scan({ name, xpath }) {

@@ -85,6 +85,11 @@ class Page:
         """Press what leads to another page, and wait for that."""
         return Arrived(**self.ask("follow", xpath=xpath))
 
+    def reach(self, start: str) -> str:
+        """Wait for the page whose address begins so, which comes by itself; return the address."""
+        address: str = self.ask("reach", start=start)
+        return address
+
     def scan(self, xpath: str) -> str:
         """Read the QR code that an element looks like."""
         found: str | None = self.ask("scan", xpath=xpath)

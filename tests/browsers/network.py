@@ -42,7 +42,7 @@ class Sites:
     """An ASGI app that serves each site by its host name, and writes down what was asked."""
 
     def __init__(self, apps: Mapping[str, ASGIApp]) -> None:
-        self.apps = apps
+        self.apps = dict(apps)
         self.seen: list[Seen] = []
         self._changed = threading.Condition()
 

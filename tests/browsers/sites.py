@@ -50,6 +50,10 @@ STRICT = "https://strict.test"
 NAIVE = "https://naive.test"
 ISOLATED = "https://isolated.test"
 
+# These two come and go with the tests of `providers`.
+MEMBERS_HOST, PROVIDER_HOST = "app.example", "provider.test"
+MEMBERS, PROVIDER = f"https://{MEMBERS_HOST}", f"https://{PROVIDER_HOST}"
+
 MAX_AGE_SECONDS = 600
 ETAG = '"page"'
 

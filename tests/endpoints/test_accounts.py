@@ -237,6 +237,83 @@ async def test_P52_an_account_is_closed_by_its_owner(transport: str, path: str) 
 
 
 @both
+async def test_P51_a_name_changes_when_the_new_address_has_answered(transport: str) -> None:
+    site = Site(transport=transport)
+    await site.add()
+    await site.add("taken@example.com")
+    browser, other = await site.sign_in(), await site.sign_in()
+    fields = {"current_password": GOOD, "username": NEW}
+    free = await browser.post("/auth/change-name", **fields)
+    message = await site.read_mail("rename")
+    taken = await browser.post("/auth/change-name", **{**fields, "username": "taken@example.com"})
+    assert (free.status_code, free.json()) == (202, {"detail": "ACCEPTED"})
+    assert (free.content, free.headers) == (taken.content, taken.headers)
+    assert (await browser.sign_in()).status_code == 200  # nothing has changed yet
+    assert await site.auth.drain()
+    answer = await site.browser().post("/auth/verify", token=message.token)
+    assert (answer.status_code, answer.json()) == (200, {"detail": "VERIFIED"})
+    assert await other.whoami() is None
+    assert await browser.whoami() is None
+    assert (await site.browser().sign_in()).json() == {"detail": "LOGIN_BAD_CREDENTIALS"}
+    assert (await site.browser().sign_in(NEW)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        pytest.param({"current_password": GOOD}, "MALFORMED_REQUEST", id="P51 no name"),
+        pytest.param({"username": NEW}, "MALFORMED_REQUEST", id="P51 no password"),
+        pytest.param(
+            {"current_password": WRONG, "username": NEW}, "WRONG_PASSWORD", id="P51 wrong"
+        ),
+        pytest.param({"current_password": GOOD, "username": "x"}, "NAME_REFUSED", id="P51 no mail"),
+        pytest.param({"current_password": GOOD, "email": NAME}, "NAME_REFUSED", id="P51 the same"),
+        pytest.param(
+            {"current_password": GOOD, "username": "a@b.c\r\nBcc: x@y.z"},
+            "NAME_REFUSED",
+            id="P51 header",
+        ),
+    ],
+)
+async def test_P51_what_changes_no_name(fields: dict[str, str], code: str) -> None:
+    site = Site()
+    account = await site.add()
+    browser = await site.sign_in()
+    answer = await browser.post("/auth/change-name", **fields)
+    assert (answer.status_code, answer.json()["detail"]) == (400, code)
+    assert (await site.load()).name == account.name
+    assert await site.auth.drain()
+    assert site.mailbox.messages == []
+
+
+async def test_P51_who_is_not_signed_in_changes_no_name() -> None:
+    site = Site()
+    await site.add()
+    fields = {"current_password": GOOD, "username": NEW}
+    answer = await site.browser().post("/auth/change-name", **fields)
+    assert answer.status_code == 401
+
+
+async def test_T54_few_messages_change_names() -> None:
+    site = Site()
+    await site.add()
+    browser = await site.sign_in()
+    fields = {"current_password": GOOD, "username": NEW}
+    answers = [await browser.post("/auth/change-name", **fields) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [202] * 5 + [429]
+    assert "TOO_MANY_MESSAGES" in answers[-1].text
+
+
+async def test_P51_a_name_of_an_account_that_is_gone() -> None:
+    site = Site()
+    account = await site.add()
+    browser = await site.sign_in()
+    await site.store.accounts.delete(account.id)
+    fields = {"current_password": GOOD, "username": NEW}
+    assert (await browser.post("/auth/change-name", **fields)).status_code == 401
+
+
+@both
 async def test_Z108_nobody_changes_an_account(transport: str) -> None:
     site = Site(transport=transport)
     await site.add()

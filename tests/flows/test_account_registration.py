@@ -17,6 +17,7 @@ from asgi_security.flows.accounts import (
     TokenRefused,
 )
 from asgi_security.flows.lockout import Unavailable
+from asgi_security.flows.login import SignedIn
 from asgi_security.flows.passwords import PasswordRefused
 from asgi_security.policy.passwords import PasswordPolicy
 from tests.flows.account_world import GOOD, HERE, NAME, World
@@ -77,6 +78,16 @@ class TestRegister:
         assert (entry.action, entry.outcome) == ("registration_refused", "refused")
         assert (entry.target, entry.actor) == (owner.id, None)
         assert entry.details == {"reason": "name_taken"}
+
+    async def test_P34_verified_at_once_where_development_asks_for_it(self) -> None:
+        world = World(accounts={"dangerously_verify_at_once": True})
+        free = await register(world)
+        account = await world.store.store.accounts.find(NAME)
+        assert account is not None
+        assert account.is_verified
+        assert isinstance(await world.login.sign_in(NAME, GOOD, visit=HERE), SignedIn)
+        world.take_work()
+        assert await register(world) == free == Accepted()  # still nobody learns who is there
 
     async def test_an_unverified_owner_cannot_be_made_to_verify_a_strangers_account(self) -> None:
         world = World()

@@ -41,6 +41,17 @@ async def test_P51_a_token_is_taken_once(clock: FakeClock) -> None:
     assert await tokens.take(token) is None
 
 
+async def test_P51_a_token_may_carry_a_name(clock: FakeClock) -> None:
+    tokens = make(MemoryStore(), clock, purpose="rename")
+    taken = await tokens.take(await tokens.issue(ANN, name="new@example.com"))
+    assert taken is not None
+    assert (taken.account, taken.name) == ("id-1", "new@example.com")
+    assert "new@example.com" not in repr(taken)
+    other = await tokens.take(await tokens.issue(ANN))
+    assert other is not None
+    assert other.name is None
+
+
 async def test_the_store_knows_a_digest_only(clock: FakeClock) -> None:
     store = MemoryStore()
     token = await make(store, clock).issue(ANN)
@@ -120,6 +131,7 @@ def test_any_text_is_refused(token: str) -> None:
         b'{"account": "a", "epoch": "0", "expires_at": 1}',
         b'{"account": "a", "epoch": 0, "expires_at": 1e400}',
         b'{"account": "a", "epoch": 0}',
+        b'{"account": "a", "epoch": 0, "expires_at": 1, "name": 7}',
     ],
 )
 async def test_what_another_release_has_stored_is_no_token(clock: FakeClock, value: bytes) -> None:

@@ -71,6 +71,7 @@ class TestBegin:
             pytest.param({"enforce_for_all": True}, id="F95 enforced for all"),
             pytest.param({"enforce_for_tenants": ["acme"]}, id="F95 enforced for the tenant"),
             pytest.param({"is_due": lambda _account, _visit: True}, id="F95 by the app's rule"),
+            pytest.param({"enforce_for_accounts_since": 0}, id="P34 enforced for new accounts"),
         ],
     )
     async def test_required_and_not_enrolled(self, fields: dict[str, Any]) -> None:
@@ -90,6 +91,16 @@ class TestBegin:
         world = World(enforce_for_tenants=["acme"])
         assert await world.mfa.begin(await world.add(tenant="other")) == NotDue()
         assert await world.mfa.begin(await world.add("b@example.com")) == NotDue()
+
+    async def test_P34_older_accounts_are_left_alone(self) -> None:
+        world = World()
+        account = await world.add()
+        since = world.clock.now + 1
+        later = World(world.store, enforce_for_accounts_since=since)
+        assert await later.mfa.begin(account) == NotDue()
+        assert isinstance(
+            await later.mfa.begin(replace(account, created_at=since)), MfaEnrolmentRequired
+        )
 
     async def test_P38_the_rule_decides_with_account_and_visit(self) -> None:
         asked: list[tuple[Account, Visit]] = []

@@ -9,7 +9,7 @@ import pytest
 
 from asgi_security.crypto.one_time_codes import compute_recovery_digest
 from asgi_security.flows.lockout import LockedOut, Unavailable
-from asgi_security.flows.mfa import Enrolled, EnrolmentStarted, MfaRefused
+from asgi_security.flows.mfa import Enrolled, EnrolmentStarted, MfaPassed, MfaRefused
 from asgi_security.flows.mfa_enrolment import PENDING
 from asgi_security.storage.memory import MemoryStore
 from tests.flows.account_world import Watched
@@ -57,6 +57,21 @@ async def test_P40_what_is_confirmed() -> None:
     assert totp.created_at == world.clock.now
     await world.mfa.drain()
     assert world.mailbox.take("mfa_enabled").recipient == NAME
+
+
+async def test_P34_codes_of_another_length_stay_good() -> None:
+    world = World(recovery_codes=2, recovery_code_letters=40)
+    account = await world.add()
+    app = await start(world, account)
+    enrolled = await world.mfa.confirm_enrolment(account, app.code(), visit=HERE)
+    assert isinstance(enrolled, Enrolled)
+    assert [len(code.replace("-", "")) for code in enrolled.recovery_codes] == [40, 40]
+    shorter = World(world.store, recovery_code_letters=23)
+    for code in enrolled.recovery_codes:
+        assert isinstance(await shorter.mfa.verify(account, recovery_code=code), MfaPassed)
+    assert not isinstance(
+        await shorter.mfa.verify(account, recovery_code=enrolled.recovery_codes[0]), MfaPassed
+    )
 
 
 async def test_P40_every_secret_is_another() -> None:

@@ -1,4 +1,4 @@
-"""What the graders of the web say of the profiles, over TLS."""
+"""What the graders of the web say of the demo behind each profile, over TLS on loopback."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ import pytest
 from tests.browsers.certificates import write_identity
 from tests.browsers.driving import find_node
 from tests.browsers.network import Network
-from tests.grades.graded import API, PRACTICAL, STRICT, STRICT_PRELOADED, build_sites
+from tests.grades.graded import (
+    API,
+    API_PRELOADED,
+    PRACTICAL,
+    STRICT,
+    STRICT_PRELOADED,
+    build_sites,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +62,7 @@ def grades(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
         pytest.param(STRICT, "A+", 140, id="strict: everything but the preload list"),
         pytest.param(STRICT_PRELOADED, "A+", 145, id="strict, preloaded: all there is to get"),
         pytest.param(API, "A+", 130, id="api: no cookies and no scripts to be praised for"),
+        pytest.param(API_PRELOADED, "A+", 135, id="api, preloaded"),
     ],
 )
 def test_observatory(grades: Mapping[str, Any], host: str, grade: str, score: int) -> None:
@@ -69,7 +77,36 @@ def test_only_inline_scripts_fail_a_rule_of_the_observatory(grades: Mapping[str,
     }
     assert costs.pop(PRACTICAL) == ["csp-implemented-with-unsafe-inline"]
     assert not any(costs.values()), costs
-    assert [found["failed"] for found in grades.values()] == [1, 0, 0, 0]
+    assert {host: found["failed"] for host, found in grades.items() if found["failed"]} == {
+        PRACTICAL: 1
+    }
+
+
+HEADERS = {
+    "csp-implemented-with-no-unsafe-default-src-none": 10,
+    "corp-implemented-with-same-origin": 10,
+    "referrer-policy-private": 5,
+    "x-frame-options-implemented-via-csp": 5,
+}
+PAGE = {
+    "cookies-secure-with-httponly-sessions-and-samesite": 5,
+    "sri-implemented-and-all-scripts-loaded-securely": 5,
+}
+LISTED = {"hsts-preloaded": 5}
+
+
+@pytest.mark.parametrize(
+    ("host", "bonuses"),
+    [
+        pytest.param(STRICT, HEADERS | PAGE, id="strict"),
+        pytest.param(STRICT_PRELOADED, HEADERS | PAGE | LISTED, id="strict, preloaded: all"),
+        pytest.param(API, HEADERS, id="api"),
+        pytest.param(API_PRELOADED, HEADERS | LISTED, id="api, preloaded"),
+    ],
+)
+def test_bonuses(grades: Mapping[str, Any], host: str, bonuses: dict[str, int]) -> None:
+    assert grades[host]["changes"] == bonuses
+    assert grades[host]["score"] == 100 + sum(bonuses.values())
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,17 @@ COOKIE = Principal(subject="1", via="session")
             id="Z108 bearer",
         ),
         pytest.param(
+            PAY,
+            Principal(subject="1", via="introspection"),
+            {"bears_tokens": False},
+            Denied(
+                "forbidden",
+                ("invoice:pay", "invoice:read"),
+                'Bearer realm="api", error="insufficient_scope"',
+            ),
+            id="Z108 a bearer that was asked about",
+        ),
+        pytest.param(
             Not(Holds("via", "session")),
             COOKIE,
             {"bears_tokens": True},

@@ -59,6 +59,7 @@ class TestConfig:
             ({"reset_lifetime_seconds": 0}, "reset_lifetime_seconds"),
             ({"longest_token_seconds": 401 * 86400}, "longest_token_seconds"),
             ({"store_timeout_seconds": 0}, "store_timeout_seconds"),
+            ({"dangerously_verify_at_once": 1}, "dangerously_verify_at_once"),
             ({"new_roles": "user"}, "new_roles"),
             ({"new_roles": [""]}, "new_roles"),
             ({"new_roles": [1]}, "new_roles"),

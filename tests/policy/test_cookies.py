@@ -178,5 +178,5 @@ def test_C17_a_configuration_reports_every_weak_secret_of_its_own() -> None:
     findings, config = settled(secret="short", old_secrets=["k0"])
     with pytest.raises(ConfigError) as caught:
         findings.raise_if_any()
-    assert [problem.field for problem in caught.value.problems] == ["secret", "old_secrets"]
+    assert {problem.field for problem in caught.value.problems} == {"secret", "old_secrets"}
     assert config.secret == "short"

@@ -100,3 +100,49 @@ def test_what_are_no_clients(clients: Any) -> None:
     with pytest.raises(ConfigError, match="password_clients") as caught:
         EndpointConfig(password_clients=clients)
     assert "aaaa" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "secure"),
+    [
+        pytest.param("svc_auth", True, id="P49 svc_auth"),
+        pytest.param("svc_auth", False, id="P22 in development"),
+        pytest.param("__Host-access", True, id="P49 bound to the host"),
+        pytest.param("__Secure-access", True, id="P49 over TLS only"),
+    ],
+)
+def test_P49_the_access_cookie_has_exactly_its_name(name: str, secure: bool) -> None:  # noqa: FBT001
+    config = EndpointConfig(access_cookie_name=name, secure=secure)
+    cookies = EndpointCookies(secure=secure, access_name=config.access_cookie_name)
+    assert cookies.access is not None
+    line = cookies.access.build_line(b"token")
+    assert line.startswith(f"{name}=token; Path=/; ".encode())
+    assert b"HttpOnly; SameSite=Lax" in line
+    assert (b"; Secure" in line) is secure
+    assert cookies.list_token_deletions() == (cookies.refresh.deletion, cookies.access.deletion)
+
+
+def test_P49_there_is_none_by_default() -> None:
+    cookies = EndpointCookies(secure=True)
+    assert cookies.access is None
+    assert cookies.list_token_deletions() == (cookies.refresh.deletion,)
+
+
+@pytest.mark.parametrize(
+    ("name", "secure"),
+    [
+        pytest.param("", True, id="P49 empty"),
+        pytest.param("a b", True, id="P49 blank"),
+        pytest.param("a\r\nSet-Cookie: b", True, id="P49 newline"),
+        pytest.param("a;b", True, id="P49 semicolon"),
+        pytest.param(7, True, id="P49 number"),
+        pytest.param("__Host-access", False, id="P49 prefix without Secure"),
+        pytest.param("__secure-access", False, id="P49 prefix in any case"),
+        pytest.param("__Host-refresh", True, id="P22 that of the refresh token"),
+        pytest.param("device", False, id="P22 that of the device"),
+    ],
+)
+def test_P49_what_is_no_name_for_it(name: Any, secure: bool) -> None:  # noqa: FBT001
+    with pytest.raises(ConfigError) as caught:
+        EndpointConfig(access_cookie_name=name, secure=secure)
+    assert {problem.field for problem in caught.value.problems} == {"access_cookie_name"}

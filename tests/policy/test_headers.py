@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from asgi_security.errors import ConfigError
+from asgi_security.policy.cors_config import CorsConfig
 from asgi_security.policy.csp import ContentSecurityPolicy
 from asgi_security.policy.headers import SecurityHeadersConfig, check_headers
 from asgi_security.policy.hsts import Hsts
@@ -22,6 +23,9 @@ GUIDE = {
     "referrer-policy": "strict-origin-when-cross-origin",
     "x-xss-protection": "0",
 }
+PUBLIC = CorsConfig(allow_origins=["*"])
+LISTED = CorsConfig(allow_origins=["https://app.example.com"])
+SOURCES = "https://app.example.com wss://app.example.com"
 MORE = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
@@ -61,6 +65,96 @@ def test_CORS70_api() -> None:
     assert texts["content-security-policy"] == API_CSP.text
     assert texts["x-content-type-options"] == "nosniff"
     assert texts["cross-origin-resource-policy"] == "cross-origin"
+
+
+@pytest.mark.parametrize(
+    ("cors", "changes", "sent"),
+    [
+        pytest.param(PUBLIC, {}, "cross-origin", id="CORS70 everyone may read: may embed"),
+        pytest.param(LISTED, {}, "same-origin", id="CORS70 who is named asks by CORS"),
+        pytest.param(None, {}, "same-origin", id="CORS70 no CORS"),
+        pytest.param(
+            PUBLIC,
+            {"cross_origin_resource_policy": "same-site"},
+            "same-site",
+            id="CORS70 a value that is given stays",
+        ),
+        pytest.param(
+            PUBLIC,
+            {"overrides": {"Cross-Origin-Resource-Policy": "same-origin"}},
+            "same-origin",
+            id="CORS70 an override stays",
+        ),
+        pytest.param(
+            CorsConfig(allow_origins=["*"], paths={"/api": LISTED}),
+            {},
+            "same-origin",
+            id="CORS70 a path is not for everyone",
+        ),
+        pytest.param(
+            CorsConfig(allow_origins=["*"], paths={"/api": PUBLIC}),
+            {},
+            "cross-origin",
+            id="CORS70 all paths are for everyone",
+        ),
+    ],
+)
+def test_the_resource_policy_of_an_api_follows_cors(
+    cors: CorsConfig | None, changes: dict[str, Any], sent: str
+) -> None:
+    texts = SecurityHeadersConfig.api(**changes).following(cors).texts()
+    assert texts["cross-origin-resource-policy"] == sent
+
+
+def test_CORS70_only_the_api_profile_follows_unasked() -> None:
+    for profile in (make(), SecurityHeadersConfig.strict()):
+        assert profile.following(PUBLIC) is profile
+    asked = make(resource_policy_follows_cors=True).following(PUBLIC)
+    assert asked.cross_origin_resource_policy == "cross-origin"
+
+
+@pytest.mark.parametrize(
+    ("fields", "enforced", "reported"),
+    [
+        pytest.param(
+            {"csp": "connect-src 'self'", "connect_origins": ["https://*.x.app"]},
+            "connect-src 'self' https://*.x.app wss://*.x.app",
+            None,
+            id="list",
+        ),
+        pytest.param(
+            {
+                "csp": "default-src 'none'",
+                "csp_report_only": "img-src *",
+                "connect_origins": LISTED,
+            },
+            f"default-src 'none'; connect-src {SOURCES}",
+            "img-src *",
+            id="a CORS policy; what restricts no connections stays so",
+        ),
+        pytest.param(
+            {
+                "overrides": {"Content-Security-Policy": "connect-src 'none'"},
+                "csp_report_only": "connect-src 'self'; report-uri /r",
+                "connect_origins": LISTED,
+            },
+            f"connect-src {SOURCES}",
+            f"connect-src 'self' {SOURCES}; report-uri /r",
+            id="both policies, an override too",
+        ),
+        pytest.param({"csp": None, "connect_origins": []}, None, None, id="nobody to connect to"),
+    ],
+)
+def test_pages_may_connect_to_whom_cors_trusts(
+    fields: dict[str, Any], enforced: str | None, reported: str | None
+) -> None:
+    config = make(**fields)
+    texts = config.texts()
+    assert texts.get("content-security-policy") == enforced
+    assert texts.get("content-security-policy-report-only") == reported
+    assert isinstance(config.connect_origins, tuple)
+    # Other origins leave nothing of these behind.
+    assert dataclasses.replace(config, connect_origins=()).policies().get("csp") == config.csp
 
 
 def test_CORS62_both_policies_can_be_sent() -> None:
@@ -216,6 +310,24 @@ FAULTS = [
         *("cross_origin_opener_policy", "same-origin"),
         id="CORS68 no COOP",
     ),
+    pytest.param(
+        {"connect_origins": CorsConfig(allow_origin_regex="https://a")},
+        *("connect_origins.allow_origin_regex", "a list"),
+        id="an expression to connect to",
+    ),
+    pytest.param(
+        {"connect_origins": LISTED, "csp": None}, "connect_origins", "connect-src", id="no CSP"
+    ),
+    pytest.param(
+        {"connect_origins": ["https://a.test"], "csp": {"connect-src": ["self"]}},
+        *("csp.connect-src", "'self'"),
+        id="CORS96 beside origins to connect to",
+    ),
+    pytest.param(
+        {"resource_policy_follows_cors": "yes"},
+        *("resource_policy_follows_cors", "True"),
+        id="no switch for CORP",
+    ),
     pytest.param({"cross_origin_isolated": 1}, "cross_origin_isolated", "True", id="no boolean"),
 ]
 
@@ -250,6 +362,7 @@ def test_CORS100_a_configuration_is_frozen_copied_and_round_trips() -> None:
         hsts_preload=True,
         cross_origin_isolated=True,
         reporting_endpoints={"r": "https://r.test"},
+        connect_origins=LISTED,
     )
     remove.append("x")
     overrides["y"] = "2"

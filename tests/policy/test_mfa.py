@@ -9,6 +9,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from asgi_security.crypto.one_time_codes import (
+    MAXIMUM_RECOVERY_LETTERS,
+    MINIMUM_RECOVERY_LETTERS,
+)
 from asgi_security.errors import ConfigError
 from asgi_security.policy.mfa import (
     METHODS,
@@ -33,7 +37,8 @@ def test_P34_defaults() -> None:
     made = config()
     assert made.pre_token_lifetime_seconds == 300
     assert (made.digits, made.step_seconds, made.window) == (6, 30, 1)
-    assert made.recovery_codes == 10
+    assert (made.recovery_codes, made.recovery_code_letters) == (10, 24)
+    assert made.enforce_for_accounts_since is None
     assert (made.enforce_for_all, made.enforce_for_tenants) == (False, ())
     assert (made.email_codes, made.email_code_digits, made.email_code_attempts) == (False, 6, 5)
     assert (made.email_code_lifetime_seconds, made.email_code_cooldown_seconds) == (300, 60)
@@ -82,6 +87,16 @@ def test_lists_are_copied() -> None:
         ("pre_token_lifetime_seconds", float("nan")),
         ("pre_token_attempts", 0),
         ("recovery_codes", 0),
+        ("recovery_code_letters", 0),
+        ("recovery_code_letters", 10),
+        ("recovery_code_letters", 22),
+        ("recovery_code_letters", 49),
+        ("recovery_code_letters", True),
+        ("recovery_code_letters", "24"),
+        ("enforce_for_accounts_since", -1),
+        ("enforce_for_accounts_since", True),
+        ("enforce_for_accounts_since", "2026-01-01"),
+        ("enforce_for_accounts_since", float("nan")),
         ("email_codes", "yes"),
         ("email_code_digits", 5),
         ("email_code_lifetime_seconds", 601),
@@ -127,12 +142,27 @@ def test_every_field_is_documented() -> None:
 
 
 def test_P38_what_is_enforced() -> None:
-    assert is_enforced(config(enforce_for_all=True), tenant=None)
-    assert is_enforced(config(enforce_for_all=True), tenant="a")
-    assert is_enforced(config(enforce_for_tenants=["a"]), tenant="a")
-    assert not is_enforced(config(enforce_for_tenants=["a"]), tenant="b")
-    assert not is_enforced(config(enforce_for_tenants=["a"]), tenant=None)
-    assert not is_enforced(config(), tenant="a")
+    assert is_enforced(config(enforce_for_all=True), tenant=None, created_at=0)
+    assert is_enforced(config(enforce_for_all=True), tenant="a", created_at=0)
+    assert is_enforced(config(enforce_for_tenants=["a"]), tenant="a", created_at=0)
+    assert not is_enforced(config(enforce_for_tenants=["a"]), tenant="b", created_at=9)
+    assert not is_enforced(config(enforce_for_tenants=["a"]), tenant=None, created_at=9)
+    assert not is_enforced(config(), tenant="a", created_at=9)
+
+
+def test_P34_what_is_enforced_for_new_accounts() -> None:
+    made = config(enforce_for_accounts_since=100.5)
+    assert is_enforced(made, tenant=None, created_at=100.5)
+    assert is_enforced(made, tenant="a", created_at=2e9)
+    assert not is_enforced(made, tenant="a", created_at=100.4)
+    assert is_enforced(config(enforce_for_accounts_since=0), tenant=None, created_at=0)
+
+
+def test_P34_a_length_that_can_be_guessed_says_how_long() -> None:
+    with pytest.raises(ConfigError, match=r"50 bits can be guessed.*at least 23"):
+        config(recovery_code_letters=10)
+    assert config(recovery_code_letters=23).recovery_code_letters == MINIMUM_RECOVERY_LETTERS
+    assert config(recovery_code_letters=48).recovery_code_letters == MAXIMUM_RECOVERY_LETTERS
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from asgi_security.errors import ConfigError
+from asgi_security.policy.csp import ContentSecurityPolicy
 from asgi_security.policy.origins import (
     Origin,
     OriginPolicy,
@@ -297,3 +298,44 @@ def test_ten_thousand_origins_cost_no_scan() -> None:
     assert policy.allows(b"https://h9999.test")
     assert policy.allows(b"https://a.b.w9999.test")
     assert not policy.allows(b"https://w9999.test")
+
+
+@pytest.mark.parametrize(
+    ("text", "sources"),
+    [
+        pytest.param("https://a.test", ("https://a.test", "wss://a.test"), id="exact"),
+        pytest.param("http://a.test:81", ("http://a.test:81", "ws://a.test:81"), id="port"),
+        pytest.param("wss://a.test", ("wss://a.test",), id="WebSocket over TLS"),
+        pytest.param("ws://a.test", ("ws://a.test",), id="WebSocket"),
+        pytest.param(
+            "https://*.x.app", ("https://*.x.app", "wss://*.x.app"), id="any depth, as in CSP"
+        ),
+        pytest.param(
+            "http://localhost:*", ("http://localhost:*", "ws://localhost:*"), id="any port"
+        ),
+        pytest.param(
+            "https://*.x.app:*", ("https://*.x.app:*", "wss://*.x.app:*"), id="both at once"
+        ),
+        pytest.param("capacitor://localhost", (), id="no server"),
+    ],
+)
+def test_a_pattern_is_rendered_as_sources_of_a_csp(text: str, sources: tuple[str, ...]) -> None:
+    pattern = parse_origin_pattern(text)
+    assert pattern is not None
+    assert pattern.sources == sources
+    assert ContentSecurityPolicy(directives={"connect-src": sources}).text.startswith("connect-src")
+
+
+@pytest.mark.parametrize(
+    ("text", "nameable"),
+    [
+        pytest.param("https://a.test", True, id="name"),
+        pytest.param("https://127.0.0.1", True, id="IPv4"),
+        pytest.param("https://[::1]", False, id="IPv6"),
+        pytest.param("https://a.test.", False, id="a dot at the end"),
+    ],
+)
+def test_a_csp_cannot_name_every_host(text: str, nameable: bool) -> None:  # noqa: FBT001 -- a table
+    pattern = parse_origin_pattern(text)
+    assert pattern is not None
+    assert pattern.has_nameable_host is nameable

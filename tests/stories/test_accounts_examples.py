@@ -37,6 +37,9 @@ def running(
     yield running
     running.stop()
     assert not running.read_tracebacks()
+    # SQLite takes its journal away when the last connection is closed, and only then.
+    assert [path.name for path in tmp_path.glob("*.db*")] == ["accounts.db"]
+    assert "Application shutdown complete" in running.read_log()
 
 
 @pytest.fixture

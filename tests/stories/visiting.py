@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PAGE = {"accept": "text/html,application/xhtml+xml", "sec-fetch-site": "same-origin"}
 FORM_TYPE = "application/x-www-form-urlencoded"
 STEP_SECONDS = 30
+TYPING_SECONDS = 2.0
 PAUSE_SECONDS = 0.02
 MAIL_SECONDS = 10.0
 
@@ -154,6 +155,9 @@ class Authenticator:
         self._step = 0
 
     def show(self) -> str:
+        left = STEP_SECONDS - time.time() % STEP_SECONDS
+        if left < TYPING_SECONDS:  # the oldest code would be over before it arrives
+            time.sleep(left)
         present = int(time.time()) // STEP_SECONDS
         self._step = max(self._step + 1, present - 1)
         assert self._step <= present + 1, "a fourth code would have to wait"

@@ -13,6 +13,12 @@ from asgi_security import (
     ClientConfig,
     CorsConfig,
     CorsMiddleware,
+    Introspected,
+    IntrospectionConfig,
+    IntrospectionMiddleware,
+    IntrospectionRefused,
+    IntrospectionUnavailable,
+    Introspector,
     JwtConfig,
     KeyRing,
     LockoutConfig,
@@ -64,6 +70,14 @@ def check_configurations() -> None:
         store=store,
     )
     CorsConfig(allow_origin=[])  # type: ignore[call-arg] # a misspelt field is seen here too
+
+
+async def check_introspection(token: str) -> None:
+    config = IntrospectionConfig(url="https://a.test", client_id="api", client_secret="s")
+    IntrospectionMiddleware(bare, config)
+    harden(bare, introspection=config)
+    outcome = await Introspector(config).verify(token, now=0.0)
+    assert_type(outcome, Introspected | IntrospectionRefused | IntrospectionUnavailable)
 
 
 def check_results(token: str) -> None:

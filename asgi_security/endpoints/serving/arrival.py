@@ -141,7 +141,11 @@ class Arrival:
         in_cookie = self._front.config.refresh_cookie
         if in_cookie:
             token = pair.refresh_token.encode()
-            lines = (*lines, self._front.cookies.refresh.build_line(token))
+            cookies = self._front.cookies
+            lines = (*lines, cookies.refresh.build_line(token))
+            if cookies.access is not None:
+                del content["access_token"]  # for no script to read
+                lines = (*lines, cookies.access.build_line(pair.access_token.encode()))
         else:
             content["refresh_token"] = pair.refresh_token
         page = page or self._front.config.home_page

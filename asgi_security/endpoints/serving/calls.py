@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from asgi_security.policy.session_state import Session
     from asgi_security.principal import Principal
 
-_LONGEST_TEXT = 4096
+LONGEST_TEXT = 4096
 _ID = re.compile(r"[\x21-\x7e]{1,128}\Z")
 
 
@@ -41,7 +41,7 @@ class Call:
     def text(self, name: str) -> str | None:
         """Return a field that is a text of a sensible length, else None."""
         value = self.fields.get(name)
-        return value if isinstance(value, str) and len(value) <= _LONGEST_TEXT else None
+        return value if isinstance(value, str) and len(value) <= LONGEST_TEXT else None
 
     def path(self, name: str) -> str:
         """Return what a path names, "" for what can be no id of ours: nobody has that one.

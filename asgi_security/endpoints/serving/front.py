@@ -15,13 +15,13 @@ from urllib.parse import urlencode
 import anyio
 from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
 
 from asgi_security.asgi.context import CONTEXT_KEY
 from asgi_security.asgi.headers import get_values
 from asgi_security.asgi.refusals import build_refusal
 from asgi_security.endpoints.serving.answers import NOT_SIGNED_IN, UNAVAILABLE, refuse
 from asgi_security.endpoints.serving.calls import Call, find_values
+from asgi_security.endpoints.serving.describing import EndpointRoute
 from asgi_security.errors import StorageError
 from asgi_security.events import SecurityEvent, Severity, log_event
 from asgi_security.flows.visits import Visit
@@ -61,7 +61,7 @@ class Front:
     ) -> None:
         self.config = config
         self._draw = draw
-        self.cookies = EndpointCookies(secure=config.secure)
+        self.cookies = EndpointCookies(secure=config.secure, access_name=config.access_cookie_name)
         self.events = events
         self._not_signed_in = replace(NOT_SIGNED_IN, page=config.login_page)
         self._csrf = CsrfPolicy(CsrfConfig(trusted_origins=config.trusted_origins))
@@ -75,7 +75,7 @@ class Front:
         page: str | None = None,
         is_private: bool = False,
         is_foreign: bool = False,
-    ) -> Route:
+    ) -> EndpointRoute:
         """Return a function's route, named after its module and itself, as "mfa:verify".
 
         The arguments are those of `serve`; without a page, it is that of the account.
@@ -86,8 +86,14 @@ class Front:
             is_private=is_private,
             is_foreign=is_foreign,
         )
-        word = function.__module__.rpartition(".")[2]
-        return Route(path, endpoint, methods=[method], name=f"{word}:{function.__name__}")
+        return EndpointRoute(
+            path,
+            endpoint,
+            method=method,
+            function=function,
+            is_private=is_private,
+            is_foreign=is_foreign,
+        )
 
     def serve(
         self,

@@ -125,8 +125,7 @@ STORE_REASONS: Mapping[tuple[str, str], str] = {
 GROWTH_REASONS: Mapping[str, str] = {
     "memory": (
         "*memory*: of a few microseconds, much is waiting for main memory once the rows no longer "
-        "fit into the processor's caches, as in any dictionary of that size; `history` looks "
-        "through the records there are, at most 10,000."
+        "fit into the processor's caches, as in any dictionary of that size."
     ),
 }
 """Why an operation of a backend grows beyond the budget."""

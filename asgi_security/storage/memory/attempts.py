@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, TypeAlias
@@ -23,6 +22,7 @@ from asgi_security.storage.attempt_steps import (
     take_charge,
 )
 from asgi_security.storage.memory.queues import Entry, EvictionQueues
+from asgi_security.storage.memory.records import AttemptRecords
 from asgi_security.storage.protocols.lockout import Admitted, Outcome, Receipt, Settled
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class MemoryAttempts:
         self._count = 0
         self._entries: dict[str, dict[bytes, Entry]] = {}
         self._queues = EvictionQueues()
-        self._records: deque[AttemptRecord] = deque(maxlen=_MAX_RECORDS)
+        self._records = AttemptRecords(_MAX_RECORDS)
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -148,21 +148,13 @@ class MemoryAttempts:
     ) -> tuple[AttemptRecord, ...]:
         """Return the newest records, of the last 10 000 in all."""
         with self._lock:
-            chosen = [
-                record
-                for record in reversed(self._records)
-                if (account is None or record.account == account)
-                and (client is None or record.client == client)
-            ]
-        chosen.sort(key=lambda record: record.at, reverse=True)
-        return tuple(chosen[: max(0, limit)])
+            return self._records.find(account, client, limit)
 
     def sweep(self, now: float, limit: int) -> int:
         """Remove up to `limit` rows that say nothing any more, and records past their time."""
         with self._lock:
             removed = 0
-            while self._records and self._records[0].at <= now - HISTORY_SECONDS:
-                self._records.popleft()
+            self._records.drop_until(now - HISTORY_SECONDS)
             for entry in self._queues.find_blank(now, limit):
                 self._drop(entry)
                 removed += 1
@@ -263,4 +255,4 @@ class MemoryAttempts:
     def _keep(self, record: AttemptRecord) -> None:
         if len(record.user_agent) > USER_AGENT_CHARACTERS:
             record = replace(record, user_agent=record.user_agent[:USER_AGENT_CHARACTERS])
-        self._records.append(record)
+        self._records.add(record)

@@ -36,3 +36,31 @@ class Principal:
     def identity(self) -> str:
         """The subject, for Starlette's `BaseUser`."""
         return self.subject
+
+
+_set_subject, _set_via, _set_roles, _set_scopes, _set_claims = (
+    vars(Principal)[name].__set__ for name in ("subject", "via", "roles", "scopes", "claims")
+)
+
+
+def make_principal(
+    subject: str,
+    via: str,
+    roles: frozenset[str],
+    scopes: frozenset[str],
+    claims: Mapping[str, Any],
+) -> Principal:
+    """Make the same at half the price, for every new token: the guard of `frozen` is stepped past.
+
+    >>> make_principal("ada", "jwt", frozenset(), frozenset(), {}) == Principal(
+    ...     subject="ada", via="jwt"
+    ... )
+    True
+    """
+    made = Principal.__new__(Principal)
+    _set_subject(made, subject)
+    _set_via(made, via)
+    _set_roles(made, roles)
+    _set_scopes(made, scopes)
+    _set_claims(made, claims)
+    return made

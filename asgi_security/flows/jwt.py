@@ -110,7 +110,7 @@ class JwtVerifier:
         self, config: JwtConfig, *, events: EventSink = log_event, transport: Any = None
     ) -> None:
         self._cache: TokenCache[tuple[Verified, KeySource]] = TokenCache(
-            entries=config.cache_entries, limit_bytes=config.cache_bytes
+            entries=config.cache_entries, limit_bytes=config.cache_bytes, admits_at_once=False
         )
         self._reader = TokenReader(
             config,

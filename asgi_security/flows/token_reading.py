@@ -28,7 +28,7 @@ from asgi_security.policy.claims import (
     parse_roles,
     parse_scopes,
 )
-from asgi_security.principal import Principal
+from asgi_security.principal import make_principal
 from asgi_security.validation import Findings
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from asgi_security.flows.revocations import TokenNames
     from asgi_security.policy.jwt import JwtConfig
     from asgi_security.policy.key_sources import IssuerKeys
+    from asgi_security.principal import Principal
 
 Reason: TypeAlias = JwsReason | ClaimReason | Literal["too_long", "revoked"]
 
@@ -96,15 +97,13 @@ class Verified:
     @property
     def principal(self) -> Principal | None:
         """Who it speaks for; None for a token without `sub`."""
-        claims = self.claims
-        if self._principal is None and claims.get("sub"):
-            self._principal = Principal(
-                subject=claims["sub"],
-                via="jwt",
-                roles=parse_roles(claims),
-                scopes=self.scopes,
-                claims=claims,
-            )
+        if self._principal is None:
+            claims = self.claims
+            subject = claims.get("sub")
+            if subject:
+                self._principal = make_principal(
+                    subject, "jwt", parse_roles(claims), self.scopes, claims
+                )
         return self._principal
 
     @property

@@ -7,6 +7,7 @@ Source: RFC 7519 section 4.1, RFC 9068 section 4, RFC 8725 sections 3.8-3.12.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -33,6 +34,7 @@ CLAIM_REASONS: frozenset[str] = frozenset(get_args(ClaimReason))
 # Beyond it a float no longer holds whole seconds; it also turns away 1e400 and 5 000 digits.
 _LATEST_INSTANT = 2**53
 _LATEST = float(_LATEST_INSTANT)
+_LONGEST_KEPT_SCOPE = 256
 _NO_ROLES: frozenset[str] = frozenset()
 _TEXTS = ("sub", "jti", "sid", "client_id")
 # What a token may call itself where no type is asked for: none of these is the name of a token
@@ -168,8 +170,16 @@ def parse_scopes(claims: Mapping[str, Any]) -> frozenset[str]:
     scope = claims.get("scope")
     if not isinstance(scope, str):
         return frozenset()
+    return _split_kept(scope) if len(scope) <= _LONGEST_KEPT_SCOPE else _split(scope)
+
+
+def _split(scope: str) -> frozenset[str]:
     names = scope.split(" ")
     return frozenset([name for name in names if name] if "" in names else names)
+
+
+# The tokens of an app share a handful of scopes. Bounded in number and in the size of each.
+_split_kept = lru_cache(maxsize=128)(_split)
 
 
 def parse_roles(claims: Mapping[str, Any]) -> frozenset[str]:

@@ -46,3 +46,22 @@ def test_the_bounds_hold(tokens: list[bytes], entries: int, limit: int) -> None:
         assert len(cache) <= entries
         kept = {*cache._young, *cache._old}
         assert sum(len(token) * 6 + 512 for token in kept) <= limit
+
+
+def test_it_can_wait_for_the_second_time() -> None:
+    cache: TokenCache[int] = TokenCache(entries=8, limit_bytes=1 << 20, admits_at_once=False)
+    for number in range(100):
+        cache.put(b"%d" % number, number)
+    assert len(cache) == 0
+    cache.put(b"99", 1)
+    assert cache.get(b"99") == 1
+    assert cache._met is not None
+    assert len(cache._met) <= 4
+
+
+def test_what_moves_to_the_young_generation_need_not_come_twice_again() -> None:
+    cache: TokenCache[int] = TokenCache(entries=4, limit_bytes=1 << 20, admits_at_once=False)
+    for token in (b"kept", b"a", b"b", b"c"):
+        cache.put(token, 0)
+        cache.put(token, 0)
+        assert cache.get(b"kept") == 0

@@ -30,7 +30,7 @@ class MemorySessions:
 
     def __init__(self, *, limit: int) -> None:
         self._sessions: Expiring[bytes, SessionRecord] = Expiring("sessions", limit, self._forget)
-        self._of_users: dict[str, dict[bytes, None]] = {}
+        self._of_users: dict[str, dict[bytes, SessionRecord]] = {}
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -110,9 +110,8 @@ class MemorySessions:
     async def delete_handle(self, user: str, handle: str) -> bool:
         """Delete the user's session of that handle."""
         with self._lock:
-            for digest in self._of_users.get(user, {}):
-                stored = self._sessions.get_stored(digest)
-                if stored is not None and stored[1].handle == handle:
+            for digest, record in self._of_users.get(user, {}).items():
+                if record.handle == handle:
                     return self._remove(digest)
             return False
 
@@ -133,18 +132,17 @@ class MemorySessions:
             return self._sessions.sweep(now, limit)
 
     def _list(self, user: str, now: float) -> Sequence[SessionRecord]:
-        found = [self._sessions.get(digest, now) for digest in self._of_users.get(user, {})]
-        alive = [record for record in found if record is not None]
+        found = self._of_users.get(user, {}).values()
+        alive = [record for record in found if now < _compute_end(record)]
         return sorted(alive, key=lambda record: (record.seen_at, record.digest), reverse=True)
 
     def _put(self, record: SessionRecord, now: float) -> None:
         stored = self._sessions.get_stored(record.digest)
-        expires_at = min(record.idle_expires_at, record.absolute_expires_at)
-        self._sessions.put(record.digest, record, expires_at=expires_at, now=now)
+        self._sessions.put(record.digest, record, expires_at=_compute_end(record), now=now)
         if stored is not None:
             self._forget(record.digest, stored[1])
         if record.user is not None:
-            self._of_users.setdefault(record.user, {})[record.digest] = None
+            self._of_users.setdefault(record.user, {})[record.digest] = record
 
     def _remove(self, digest: bytes) -> bool:
         stored = self._sessions.pop(digest)
@@ -161,3 +159,7 @@ class MemorySessions:
             digests.pop(digest, None)
             if not digests:
                 del self._of_users[record.user]
+
+
+def _compute_end(record: SessionRecord) -> float:
+    return min(record.idle_expires_at, record.absolute_expires_at)

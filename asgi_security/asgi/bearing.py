@@ -6,9 +6,10 @@ Source: RFC 6750 section 3 (status codes and challenges).
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from asgi_security.asgi.refusals import build_refusal, build_unavailable
+from asgi_security.asgi.watching import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,38 +18,46 @@ if TYPE_CHECKING:
     from asgi_security.asgi.refusals import Refusal
     from asgi_security.principal import Principal
 
-TOKEN_ENDED = 4001
-TRY_AGAIN_LATER = 1013
-"""Close codes of a WebSocket that was open: ours, and one of IANA's registry."""
+TOKEN_ENDED = Ending(4001, "TOKEN_ENDED")
+TOKEN_UNKNOWN = Ending(1013, "TOKEN_ENDED")
+"""How a WebSocket ends whose token is over, and one whose token nobody can judge (1013 of IANA's
+registry: try again later)."""
+
+
+class BearerChallenges(Protocol):
+    """Values of WWW-Authenticate; `invalid_token` by the reason that a client may learn, or ""."""
+
+    @property
+    def absent(self) -> bytes: ...  # noqa: D102 -- the class says it
+
+    @property
+    def invalid_request(self) -> bytes: ...  # noqa: D102
+
+    @property
+    def insufficient_scope(self) -> bytes: ...  # noqa: D102
+
+    @property
+    def invalid_token(self) -> Mapping[str, bytes]: ...  # noqa: D102
 
 
 class BearerRefusals:
-    """Every refusal over a bearer token, built once.
+    """Every refusal over a bearer token, built once."""
 
-    Args:
-        absent, invalid_request, insufficient_scope: values of WWW-Authenticate.
-        invalid_token: the same, by the reason that a client may learn; "" for all others.
-    """
-
-    def __init__(
-        self,
-        *,
-        absent: bytes,
-        invalid_request: bytes,
-        insufficient_scope: bytes,
-        invalid_token: Mapping[str, bytes],
-    ) -> None:
-        self.absent = _build(401, "TOKEN_REQUIRED", "A token is required.", absent)
+    def __init__(self, challenges: BearerChallenges) -> None:
+        self.absent = _build(401, "TOKEN_REQUIRED", "A token is required.", challenges.absent)
         self.invalid_request = _build(
-            400, "INVALID_REQUEST", "One token is expected.", invalid_request
+            400, "INVALID_REQUEST", "One token is expected.", challenges.invalid_request
         )
         self.insufficient_scope = _build(
-            403, "INSUFFICIENT_SCOPE", "The token does not reach so far.", insufficient_scope
+            403,
+            "INSUFFICIENT_SCOPE",
+            "The token does not reach so far.",
+            challenges.insufficient_scope,
         )
         self.unavailable = build_unavailable("VERIFICATION_UNAVAILABLE")
         self._invalid = {
             reason: _build(401, "INVALID_TOKEN", "The token is not accepted.", challenge)
-            for reason, challenge in invalid_token.items()
+            for reason, challenge in challenges.invalid_token.items()
         }
 
     def get_invalid(self, reason: str) -> Refusal:

@@ -30,9 +30,10 @@ class Watch:
 
     Args:
         exchange: of the WebSocket; the watch takes the place of its `receive`.
-        recheck: given the time, returns when to look again, later than that, or the ending.
-        due_at: when to look first.
-        clock: tells when that is.
+        recheck: given the time, returns until when the credential is good, or the ending.
+        every: seconds from one look to the next.
+        ends_at: until when the credential is good as far as is known.
+        clock: the time.
     """
 
     def __init__(
@@ -40,13 +41,15 @@ class Watch:
         exchange: Exchange,
         recheck: Callable[[float], Awaitable[float | Ending]],
         *,
-        due_at: float,
+        every: float,
+        ends_at: float,
         clock: Clock,
     ) -> None:
         self._send = exchange.send
         self._receive = exchange.receive
         self._recheck = recheck
-        self._due_at = due_at
+        self._every = every
+        self._due_at = min(clock() + every, ends_at)
         self._clock = clock
         self._closed: Message | None = None
 
@@ -60,10 +63,10 @@ class Watch:
                 return message
             now = self._clock()
             if now >= self._due_at:
-                next_at = await self._recheck(now)
-                if isinstance(next_at, Ending):
-                    return await self._close(next_at)
-                self._due_at = next_at
+                found = await self._recheck(now)
+                if isinstance(found, Ending):
+                    return await self._close(found)
+                self._due_at = min(now + self._every, found)
             if message is not None:
                 return message
             with move_on_after(self._due_at - now):

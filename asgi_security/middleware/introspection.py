@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from asgi_security.asgi.bearing import (
     TOKEN_ENDED,
-    TRY_AGAIN_LATER,
+    TOKEN_UNKNOWN,
     BearerRefusals,
     hide_subprotocol_token,
     name_nobody,
@@ -18,7 +18,7 @@ from asgi_security.asgi.bearing import (
 )
 from asgi_security.asgi.layers import Layer
 from asgi_security.asgi.pipeline import DEFAULT_ERROR_BODY, Pipeline
-from asgi_security.asgi.watching import Ending, Watch
+from asgi_security.asgi.watching import Watch
 from asgi_security.clock import system_clock
 from asgi_security.events import SecurityEvent, log_event
 from asgi_security.flows.introspection import Introspector
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from asgi_security.asgi.layers import Entered, Exchange
     from asgi_security.asgi.refusals import Refusal
     from asgi_security.asgi.types import ASGIApp, Message
+    from asgi_security.asgi.watching import Ending
     from asgi_security.clock import Clock
     from asgi_security.events import EventSink
     from asgi_security.policy.bearer import Found
@@ -58,13 +59,7 @@ class IntrospectionLayer(Layer):
         self._introspector = Introspector(config, events=events, transport=transport)
         self._bearer = BearerPolicy(config.rules)
         self._scopes = frozenset(config.required_scopes)
-        challenges = Challenges(config.rules)
-        self._refusals = BearerRefusals(
-            absent=challenges.absent,
-            invalid_request=challenges.invalid_request,
-            insufficient_scope=challenges.insufficient_scope,
-            invalid_token=challenges.invalid_token,
-        )
+        self._refusals = BearerRefusals(Challenges(config.rules))
         self.wants = self._bearer.wants
 
     def enter(self, exchange: Exchange) -> Entered:
@@ -141,12 +136,11 @@ class IntrospectionLayer(Layer):
         async def recheck(now: float) -> float | Ending:
             again = await self._introspector.verify(token, now=now)
             if isinstance(again, Introspected):
-                return min(now + every, again.lifetime.ends_at)
-            ended = isinstance(again, IntrospectionRefused)
-            return Ending(TOKEN_ENDED if ended else TRY_AGAIN_LATER, "TOKEN_ENDED")
+                return again.lifetime.ends_at
+            return TOKEN_ENDED if isinstance(again, IntrospectionRefused) else TOKEN_UNKNOWN
 
-        due_at = min(self._clock() + every, outcome.lifetime.ends_at)
-        exchange.receive = Watch(exchange, recheck, due_at=due_at, clock=self._clock)
+        ends_at = outcome.lifetime.ends_at
+        exchange.receive = Watch(exchange, recheck, every=every, ends_at=ends_at, clock=self._clock)
 
     def _report(self, reason: str) -> None:
         # Safe to log because a reason is one word of a fixed set.

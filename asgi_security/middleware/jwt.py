@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from asgi_security.asgi.bearing import (
     TOKEN_ENDED,
-    TRY_AGAIN_LATER,
+    TOKEN_UNKNOWN,
     BearerRefusals,
     hide_subprotocol_token,
     name_nobody,
@@ -21,7 +21,7 @@ from asgi_security.asgi.cookies import find_cookies, make_private
 from asgi_security.asgi.layers import Layer
 from asgi_security.asgi.pipeline import DEFAULT_ERROR_BODY, Pipeline
 from asgi_security.asgi.refusals import build_refusal
-from asgi_security.asgi.watching import Ending, Watch
+from asgi_security.asgi.watching import Watch
 from asgi_security.clock import system_clock
 from asgi_security.events import SecurityEvent, log_event
 from asgi_security.flows.jwt import JwtVerifier, Refused, Unavailable, Verified
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from asgi_security.asgi.layers import Entered, Exchange
     from asgi_security.asgi.refusals import Answer, Refusal
     from asgi_security.asgi.types import ASGIApp, Message
+    from asgi_security.asgi.watching import Ending
     from asgi_security.clock import Clock
     from asgi_security.events import EventSink
     from asgi_security.flows.jwt import Outcome
@@ -74,13 +75,7 @@ class JwtLayer(Layer):
         self._bearer = BearerPolicy(config)
         self._cookie = (config.cookie_name or "").encode()
         self._scopes = frozenset(config.required_scopes)
-        challenges = Challenges(config)
-        self._refusals = BearerRefusals(
-            absent=challenges.absent,
-            invalid_request=challenges.invalid_request,
-            insufficient_scope=challenges.insufficient_scope,
-            invalid_token=challenges.invalid_token,
-        )
+        self._refusals = BearerRefusals(Challenges(config))
         self.wants = self._bearer.wants
 
     def enter(self, exchange: Exchange) -> Entered:
@@ -167,12 +162,11 @@ class JwtLayer(Layer):
         async def recheck(now: float) -> float | Ending:
             again = await self._verifier.verify(token, now=now)
             if isinstance(again, Verified):
-                return min(now + every, again.lifetime.ends_at)
-            ended = isinstance(again, Refused)
-            return Ending(TOKEN_ENDED if ended else TRY_AGAIN_LATER, "TOKEN_ENDED")
+                return again.lifetime.ends_at
+            return TOKEN_ENDED if isinstance(again, Refused) else TOKEN_UNKNOWN
 
-        due_at = min(self._clock() + every, verified.lifetime.ends_at)
-        exchange.receive = Watch(exchange, recheck, due_at=due_at, clock=self._clock)
+        ends_at = verified.lifetime.ends_at
+        exchange.receive = Watch(exchange, recheck, every=every, ends_at=ends_at, clock=self._clock)
 
     def _report(self, reason: str) -> None:
         # Safe to log because a reason is one word of a fixed set.

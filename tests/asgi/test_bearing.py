@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -39,10 +40,12 @@ def exchange() -> Exchange:
 )
 def test_each_refusal_carries_its_challenge(name: str, status: int, code: str) -> None:
     refusals = BearerRefusals(
-        absent=b"absent",
-        invalid_request=b"invalid_request",
-        insufficient_scope=b"insufficient_scope",
-        invalid_token={"": b"any other", "expired": b"expired"},
+        SimpleNamespace(
+            absent=b"absent",
+            invalid_request=b"invalid_request",
+            insufficient_scope=b"insufficient_scope",
+            invalid_token={"": b"any other", "expired": b"expired"},
+        )
     )
     refusal = getattr(refusals, name, None) or refusals.get_invalid(name)
     assert (refusal.status, refusal.code) == (status, code)

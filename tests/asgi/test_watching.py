@@ -41,17 +41,17 @@ class Talk:
 
     async def recheck(self, now: float) -> float | Ending:
         self.looks.append(now)
-        return Ending(4001, "OVER") if now >= self.ends_at else now + 2
+        return Ending(4001, "OVER") if now >= self.ends_at else self.ends_at
 
-    def watch(self, *, due_in: float) -> Watch:
+    def watch(self, *, every: float) -> Watch:
         exchange: Any = self
-        return Watch(exchange, self.recheck, due_at=self.clock() + due_in, clock=self.clock)
+        return Watch(exchange, self.recheck, every=every, ends_at=self.ends_at, clock=self.clock)
 
 
 async def test_W107_messages_pass_and_a_look_is_taken_when_it_is_due(clock: FakeClock) -> None:
     start = clock()
     talk = Talk(clock, TEXT, TEXT, TEXT, GONE)
-    watch = talk.watch(due_in=2)
+    watch = talk.watch(every=2)
     received = [await watch() for _ in range(4)]
     assert received == [TEXT, TEXT, TEXT, GONE]
     assert talk.looks == [start + 2]
@@ -61,7 +61,7 @@ async def test_W107_messages_pass_and_a_look_is_taken_when_it_is_due(clock: Fake
 async def test_W107_the_message_that_came_too_late_does_not_pass(clock: FakeClock) -> None:
     talk = Talk(clock, TEXT, TEXT)
     talk.ends_at = clock() + 2
-    watch = talk.watch(due_in=2)
+    watch = talk.watch(every=2)
     assert [await watch() for _ in range(3)] == [TEXT, ENDED, ENDED]
     assert talk.sent == [{**ENDED, "type": "websocket.close"}]
 
@@ -70,11 +70,19 @@ async def test_W107_it_ends_while_the_client_is_silent(clock: FakeClock) -> None
     talk = Talk(clock)
     talk.ends_at = 0
     with anyio.fail_after(10):
-        assert await talk.watch(due_in=0.01)() == ENDED
+        assert await talk.watch(every=0.01)() == ENDED
 
 
 async def test_who_has_left_is_not_looked_at_again(clock: FakeClock) -> None:
     talk = Talk(clock, GONE)
-    talk.ends_at = 0
-    assert await talk.watch(due_in=1)() == GONE
+    talk.ends_at = clock() + 1
+    assert await talk.watch(every=1)() == GONE
     assert talk.looks == []
+
+
+async def test_W107_the_end_of_the_credential_is_not_waited_past(clock: FakeClock) -> None:
+    talk = Talk(clock, TEXT, TEXT)
+    talk.ends_at = clock() + 2
+    watch = talk.watch(every=600)
+    assert [await watch() for _ in range(2)] == [TEXT, ENDED]
+    assert talk.looks == [talk.ends_at]

@@ -86,14 +86,7 @@ class Introspector:
             for _ in range(2)
         ]
         self._flights: PerLoop[dict[bytes, _Flight]] = PerLoop(dict)
-        self._check: RevocationCheck | None = None
-        if config.revocations is not None:
-            self._check = RevocationCheck(
-                config.revocations,
-                timeout_seconds=config.store_timeout_seconds,
-                fail_open=config.fail_open,
-                events=events,
-            )
+        self._check = RevocationCheck.build(config, events)
         self.asks_store: bool = self._check is not None
         """Whether a good token is asked about in a store of revocations too."""
 

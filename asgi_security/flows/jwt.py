@@ -119,14 +119,7 @@ class JwtVerifier:
             ),
         )
         self._longest = config.max_token_bytes
-        self._check: RevocationCheck | None = None
-        if config.revocations is not None:
-            self._check = RevocationCheck(
-                config.revocations,
-                timeout_seconds=config.store_timeout_seconds,
-                fail_open=config.fail_open,
-                events=events,
-            )
+        self._check = RevocationCheck.build(config, events)
 
         self.asks_store: bool = self._check is not None
         """Whether a good token still has to pass `check_revoked`."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from asgi_security.events import EventSink
+    from asgi_security.policy.introspection import IntrospectionConfig
+    from asgi_security.policy.jwt import JwtConfig
     from asgi_security.storage.protocols import RevocationStore, Store
 
 Standing: TypeAlias = Literal["good", "revoked", "unavailable"]
@@ -84,6 +86,20 @@ class RevocationCheck:
         self._timeout_seconds = timeout_seconds
         self._fail_open = fail_open
         self._events = events
+
+    @classmethod
+    def build(
+        cls, config: JwtConfig | IntrospectionConfig, events: EventSink
+    ) -> RevocationCheck | None:
+        """Build what a configuration asks for, None for one without a store of revocations."""
+        if config.revocations is None:
+            return None
+        return cls(
+            config.revocations,
+            timeout_seconds=config.store_timeout_seconds,
+            fail_open=config.fail_open,
+            events=events,
+        )
 
     async def decide(self, names: TokenNames, *, now: float) -> Standing:
         """Ask in one trip; a store that fails or is slow is an event, and by default a refusal."""
